@@ -1,0 +1,30 @@
+//! Cells, candidates, tiers and clouds: what a decision is made from.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`fraction`] | the numbers of a catalog, exact to four decimals |
+//! | [`snapshot`] | the checked catalog, as a decision reads it |
+//! | [`check`] | objects in, snapshot or every problem out |
+//! | [`builtin`] | the catalog inside the binary |
+//! | [`folder`] | the catalog in a folder of YAML files |
+//! | [`live`] | the snapshot in force, and those of the last ten minutes |
+//!
+//! `fraction` and `snapshot` know std and serde only. Nothing here knows of claims.
+
+pub mod builtin;
+pub mod check;
+pub mod folder;
+pub mod fraction;
+pub mod live;
+mod reader;
+pub mod snapshot;
+
+pub use check::{CatalogError, Object, Problem, check};
+pub use fraction::Fraction;
+pub use snapshot::{Candidate, Cell, CloudProvider, Cordon, Region, Revision, Snapshot, Tier};
+
+/// The API group and version of every catalog object.
+pub const API_VERSION: &str = "platform.example.org/v1alpha1";
+
+/// The capability that `ha: true` asks for.
+pub const MULTI_AZ: &str = "MultiAZ";

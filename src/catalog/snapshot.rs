@@ -1,0 +1,187 @@
+//! The checked catalog, as a decision reads it. Only [`check`](super::check) makes one.
+//!
+//! Everything is sorted by name, so nothing downstream depends on the order somebody wrote things in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::fraction::Fraction;
+
+/// One catalog, whole and consistent; swapped as a whole, never edited.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub(super) revision: Revision,
+    pub(super) cells: BTreeMap<String, Cell>,
+    pub(super) tiers: BTreeMap<String, Tier>,
+    pub(super) providers: BTreeMap<String, CloudProvider>,
+}
+
+impl Snapshot {
+    /// The hash of this catalog's content.
+    #[must_use]
+    pub fn revision(&self) -> &Revision {
+        &self.revision
+    }
+
+    /// The cell of that name.
+    #[must_use]
+    pub fn cell(&self, name: &str) -> Option<&Cell> {
+        self.cells.get(name)
+    }
+
+    /// The tier of that name, compared without case.
+    #[must_use]
+    pub fn tier(&self, name: &str) -> Option<&Tier> {
+        // Tier names are held in lower case; a claim's may be up to 63 characters of any case.
+        if name.bytes().any(|b| b.is_ascii_uppercase()) {
+            self.tiers.get(&name.to_ascii_lowercase())
+        } else {
+            self.tiers.get(name)
+        }
+    }
+
+    /// Every cell, by name.
+    pub fn cells(&self) -> impl ExactSizeIterator<Item = &Cell> {
+        self.cells.values()
+    }
+
+    /// Every tier, by name.
+    pub fn tiers(&self) -> impl ExactSizeIterator<Item = &Tier> {
+        self.tiers.values()
+    }
+
+    /// Every cloud, by name.
+    pub fn providers(&self) -> impl ExactSizeIterator<Item = &CloudProvider> {
+        self.providers.values()
+    }
+}
+
+/// The SHA-256 of a catalog's content in lower-case hexadecimal: same content, same revision, on every replica.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Revision(pub(super) String);
+
+impl Revision {
+    /// The whole hash, 64 digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first twelve digits, for people.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// A service level that claims ask for by name.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tier {
+    /// Name in lower case; [`Tier::shown`] is what people read.
+    #[serde(skip)]
+    pub name: String,
+    /// Recovery time objective, in minutes.
+    pub rto_minutes: u32,
+    /// Recovery point objective, in minutes.
+    pub rpo_minutes: u32,
+    /// Capabilities a candidate must have.
+    pub requires: BTreeSet<String>,
+    /// How much each score dimension counts; adds up to exactly 1.
+    pub weights: BTreeMap<String, Fraction>,
+}
+
+impl Tier {
+    /// The name in capitals, as claims, reasons and messages show it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        self.name.to_ascii_uppercase()
+    }
+}
+
+/// A group of applications and the places where its databases may run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Cell {
+    /// Name, as claims give it.
+    #[serde(skip)]
+    pub name: String,
+    /// Environments that claims of this cell may name.
+    pub environments: BTreeSet<String>,
+    /// Where a database of this cell may run, by name; never empty.
+    pub candidates: Vec<Candidate>,
+}
+
+/// One place where a database may run.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Candidate {
+    /// Unique within its cell; ties between equal scores break by it.
+    pub name: String,
+    /// The cloud, which is a [`CloudProvider`] of the catalog.
+    pub provider: String,
+    /// The cloud's region.
+    pub region: String,
+    /// The Kubernetes cluster next to which the database runs.
+    pub runtime_cluster: String,
+    /// What the cloud's composition needs to know of the network.
+    pub network: BTreeMap<String, String>,
+    /// What this place can do.
+    pub capabilities: BTreeSet<String>,
+    /// How good it is in each dimension; at least those that some tier weighs.
+    pub scores: BTreeMap<String, Fraction>,
+    /// Closed for new claims by its own entry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cordoned: Option<Cordon>,
+    /// Closed through its cloud, copied from the [`CloudProvider`].
+    #[serde(skip)]
+    pub provider_cordoned: Option<Cordon>,
+    /// Closed through its region, copied from the [`CloudProvider`].
+    #[serde(skip)]
+    pub region_cordoned: Option<Cordon>,
+}
+
+/// A cloud: what its compositions need, and what of it is closed.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CloudProvider {
+    /// Name, as candidates give it.
+    #[serde(skip)]
+    pub name: String,
+    /// Keys that the network map of each of its candidates must have.
+    pub network_keys: BTreeSet<String>,
+    /// Regions with something to say about them, by name; one not listed is open.
+    #[serde(serialize_with = "as_list", skip_serializing_if = "BTreeMap::is_empty")]
+    pub regions: BTreeMap<String, Region>,
+    /// The whole cloud is closed for new claims.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cordoned: Option<Cordon>,
+}
+
+/// One region of a cloud.
+#[derive(Clone, Debug, Serialize)]
+pub struct Region {
+    /// The cloud's name for it.
+    pub name: String,
+    /// Closed for new claims.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cordoned: Option<Cordon>,
+}
+
+/// Closed for new claims; those that are there stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cordon {
+    /// Why, in an operator's words.
+    pub reason: String,
+}
+
+fn as_list<S: Serializer>(regions: &BTreeMap<String, Region>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(regions.values())
+}

@@ -1,0 +1,187 @@
+//! The six fields that a claim's author sets: wire in, request or every problem out.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::problem::{Cause, Problem, Shown};
+use crate::placement::{Named, Request, Size, Unknown};
+
+/// The smallest database there is, in GiB.
+pub const LEAST_STORAGE: u16 = 50;
+/// The largest database there is, in GiB.
+pub const MOST_STORAGE: u16 = 16_384;
+
+/// The path of a field of `spec.parameters`.
+#[must_use]
+pub fn path(field: &str) -> String {
+    format!("spec.parameters.{field}")
+}
+
+/// The six fields, each read by itself: an update judges only those that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameters<'a> {
+    /// Name of the cell.
+    pub cell: Result<&'a str, Problem>,
+    /// Name of the tier in capitals; claims may write it in any case.
+    pub tier: Result<Cow<'a, str>, Problem>,
+    /// Name of the environment.
+    pub environment: Result<&'a str, Problem>,
+    /// Instance size.
+    pub size: Result<Size, Problem>,
+    /// Storage in GiB.
+    pub storage_gb: Result<u16, Problem>,
+    /// High availability; absent is false.
+    pub ha: Result<bool, Problem>,
+}
+
+impl<'a> Parameters<'a> {
+    /// Reads `spec.parameters`. What the catalog knows is not asked here.
+    #[must_use]
+    pub fn read(fields: &'a Map<String, Value>) -> Self {
+        Self {
+            cell: name(fields, "cell", "the name of your cell"),
+            tier: tier(fields),
+            environment: name(fields, "environment", "the name of an environment, such as dev or prod"),
+            size: size(fields),
+            storage_gb: storage(fields),
+            ha: ha(fields),
+        }
+    }
+
+    /// The request, or every problem.
+    ///
+    /// # Errors
+    /// The problems of all six fields, in the order of the documentation.
+    pub fn request(self) -> Result<Request<'a>, Vec<Problem>> {
+        match self {
+            Self {
+                cell: Ok(cell),
+                tier: Ok(tier),
+                environment: Ok(environment),
+                size: Ok(size),
+                storage_gb: Ok(storage_gb),
+                ha: Ok(ha),
+            } => Ok(Request {
+                cell: Cow::Borrowed(cell),
+                tier,
+                environment: Cow::Borrowed(environment),
+                size,
+                storage_gb,
+                ha,
+            }),
+            Self { cell, tier, environment, size, storage_gb, ha } => Err([
+                cell.err(),
+                tier.err(),
+                environment.err(),
+                size.err(),
+                storage_gb.err(),
+                ha.err(),
+            ]
+            .into_iter()
+            .flatten()
+            .collect()),
+        }
+    }
+}
+
+/// A name that the catalog does not have, as a problem of the field that gave it.
+#[must_use]
+pub fn unknown(unknown: &Unknown<'_>) -> Problem {
+    let Unknown { named, given, known } = unknown;
+    let (field, known) = match named {
+        Named::Cell => ("cell", known.join(", ")),
+        Named::Tier => ("tier", known.join(", ").to_ascii_uppercase()),
+        Named::Environment => ("environment", known.join(", ")),
+    };
+    let message = if known.is_empty() {
+        format!("there is no {field} \"{}\": the catalog has none yet; ask your platform team", Shown(given))
+    } else {
+        format!("there is no {field} \"{}\"; use one of: {known}", Shown(given))
+    };
+    Problem::new(Cause::FieldUnknown, path(field), message)
+}
+
+/// The value of a field that must be there; null counts as absent.
+fn required<'a>(fields: &'a Map<String, Value>, field: &str, remedy: &str) -> Result<&'a Value, Problem> {
+    fields
+        .get(field)
+        .filter(|value| !value.is_null())
+        .ok_or_else(|| Problem::new(Cause::FieldMissing, path(field), format!("is required; set it to {remedy}")))
+}
+
+fn wrong_type(field: &str, value: &Value, remedy: &str) -> Problem {
+    let given = match value {
+        Value::String(text) => format!("the string \"{}\"", Shown(text)),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a mapping".to_owned(),
+        other => Shown(&other.to_string()).to_string(),
+    };
+    Problem::new(Cause::FieldType, path(field), format!("is {given}; must be {remedy}"))
+}
+
+fn text<'a>(fields: &'a Map<String, Value>, field: &str, remedy: &str) -> Result<&'a str, Problem> {
+    let value = required(fields, field, remedy)?;
+    value.as_str().ok_or_else(|| wrong_type(field, value, &format!("a string, {remedy}")))
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=63).contains(&text.len()) && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+fn malformed(field: &str, text: &str, remedy: &str) -> Problem {
+    Problem::new(Cause::FieldInvalid, path(field), format!("is \"{}\"; must be {remedy}", Shown(text)))
+}
+
+fn name<'a>(fields: &'a Map<String, Value>, field: &str, remedy: &str) -> Result<&'a str, Problem> {
+    let text = text(fields, field, remedy)?;
+    if is_name(text) {
+        Ok(text)
+    } else {
+        Err(malformed(field, text, "1 to 63 lower-case letters, digits and '-'"))
+    }
+}
+
+fn tier(fields: &Map<String, Value>) -> Result<Cow<'_, str>, Problem> {
+    let given = text(fields, "tier", "the name of the tier, such as C1")?;
+    let lower: Cow<'_, str> = if given.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(given.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(given)
+    };
+    if !is_name(&lower) {
+        return Err(malformed("tier", given, "1 to 63 letters, digits and '-'"));
+    }
+    Ok(if given.bytes().any(|b| b.is_ascii_lowercase()) {
+        Cow::Owned(given.to_ascii_uppercase())
+    } else {
+        Cow::Borrowed(given)
+    })
+}
+
+fn size(fields: &Map<String, Value>) -> Result<Size, Problem> {
+    const REMEDY: &str = "small, medium, large or xlarge";
+    let text = text(fields, "size", REMEDY)?;
+    Size::from_word(text).ok_or_else(|| malformed("size", text, REMEDY))
+}
+
+fn storage(fields: &Map<String, Value>) -> Result<u16, Problem> {
+    const REMEDY: &str = "a whole number of GiB from 50 to 16384";
+    let value = required(fields, "storageGB", REMEDY)?;
+    if !(value.is_i64() || value.is_u64()) {
+        return Err(wrong_type("storageGB", value, REMEDY));
+    }
+    value
+        .as_u64()
+        .and_then(|gb| u16::try_from(gb).ok())
+        .filter(|gb| (LEAST_STORAGE..=MOST_STORAGE).contains(gb))
+        .ok_or_else(|| Problem::new(Cause::FieldInvalid, path("storageGB"), format!("is {value}; must be {REMEDY}")))
+}
+
+fn ha(fields: &Map<String, Value>) -> Result<bool, Problem> {
+    match fields.get("ha") {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(ha)) => Ok(*ha),
+        Some(other) => Err(wrong_type("ha", other, "true or false (without quotes), or left out for false")),
+    }
+}

@@ -1,0 +1,644 @@
+//! The shape of a `MySQLInstanceClaim` on the wire, and the CRD made of it. These types are for the schema (and for
+//! the status) only: admission reads claims loosely and parses them elsewhere, so no rule about values lives here.
+//!
+//! Our part of the schema holds types, `maxLength`, `maxProperties` and one default, and nothing is required. A value
+//! that the schema refuses is answered 422, and tools that may replace objects then delete the claim, and with it a
+//! database. `spec.crossplane` and `status.conditions` are Crossplane's: they hold whatever Crossplane 2.3 puts into
+//! the CRD of a namespaced composite resource (crossplane-runtime v2.3.3, `pkg/xcrd/schemas.go`), keyword for keyword,
+//! because a CRD that lacks one of these fields prunes it, refs included, at the claim's next write.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
+use kube::{CustomResource, CustomResourceExt};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+/// Longest name of a claim, in characters: Crossplane uses it as a label value, and sets the same limit.
+const MAX_NAME_LENGTH: i64 = 63;
+
+/// What the claim asks for, and where the platform put it.
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
+#[kube(
+    group = "db.platform.example.org",
+    version = "v1alpha1",
+    kind = "MySQLInstanceClaim",
+    plural = "mysqlinstanceclaims",
+    singular = "mysqlinstanceclaim",
+    shortname = "mic",
+    category = "platform",
+    namespaced,
+    status = "MySQLInstanceClaimStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    doc = "A managed MySQL database for an application. Ask for it with spec.parameters; the platform decides \
+           which cloud and region it runs in and writes its decision into the claim.",
+    printcolumn = r#"{"name":"Tier","type":"string","jsonPath":".spec.parameters.tier",
+        "description":"Service tier asked for"}"#,
+    printcolumn = r#"{"name":"Provider","type":"string","jsonPath":".spec.parameters.provider",
+        "description":"Cloud the database runs in"}"#,
+    printcolumn = r#"{"name":"Region","type":"string","jsonPath":".spec.parameters.region",
+        "description":"Region of that cloud"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type=='Ready')].status",
+        "description":"True once the database can be used"}"#,
+    printcolumn = r#"{"name":"Secret","type":"string","jsonPath":".status.connectionSecret.name",
+        "description":"Secret with the connection details"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp",
+        "description":"Time since the claim was made"}"#
+)]
+pub struct MySQLInstanceClaimSpec {
+    /// The database you ask for, and the place that the platform chose for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<MySQLInstanceClaimParameters>,
+
+    /// How Crossplane builds the database. Written by the platform and by Crossplane; leave all of it out
+    /// but compositionUpdatePolicy: Manual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crossplane: Option<Crossplane>,
+}
+
+/// The request, and the placement that admission adds to it.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MySQLInstanceClaimParameters {
+    /// Name of the cell, the part of the company this database belongs to, as listed in the platform's catalog. It
+    /// cannot be changed later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub cell: Option<String>,
+
+    /// Service tier as listed in the platform's catalog, for example C1. It sets how quickly the database is back
+    /// after a failure and how much data may be lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub tier: Option<String>,
+
+    /// Stage this database serves, usually dev, staging or prod. It cannot be changed later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub environment: Option<String>,
+
+    /// Compute size of the database: small, medium, large or xlarge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub size: Option<String>,
+
+    /// Disk size in gigabytes, a whole number from 50 to 16384. It can be raised later, never lowered.
+    #[serde(default, rename = "storageGB", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "integer")]
+    pub storage_gb: Option<i64>,
+
+    /// Whether a standby in a second availability zone takes over when the first one fails; false if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("default" = false))]
+    pub ha: Option<bool>,
+
+    /// Cloud the database runs in. Written by the platform; you must not set it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub provider: Option<String>,
+
+    /// Region of that cloud. Written by the platform; you must not set it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub region: Option<String>,
+
+    /// Cluster in that region from which applications reach the database. Written by the platform; you must not set
+    /// it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub runtime_cluster: Option<String>,
+
+    /// Network the database is attached to, in the terms of its cloud. Written by the platform; you must not set it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend(
+        "maxProperties" = 16,
+        "additionalProperties" = { "type": "string", "maxLength": 253 }
+    ))]
+    pub network: Option<BTreeMap<String, String>>,
+}
+
+/// The six fields that Crossplane injects, with the `required`, enum and default it gives them.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Crossplane {
+    /// The composition that builds this database. Crossplane writes it once and it stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub composition_ref: Option<NameRef>,
+
+    /// Labels by which Crossplane finds the composition. Written by the platform; you must not set it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub composition_selector: Option<LabelSelector>,
+
+    /// The revision of the composition in use. Written by Crossplane, or by an operator while updates are manual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub composition_revision_ref: Option<NameRef>,
+
+    /// Labels that limit which revisions of the composition may be used. You must not set it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub composition_revision_selector: Option<LabelSelector>,
+
+    /// Whether a new revision of the composition is taken at once (Automatic) or when an operator says so (Manual).
+    /// The only field here that you may set when you create a claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["Automatic", "Manual"], "default" = "Automatic"))]
+    pub composition_update_policy: Option<String>,
+
+    /// The resources that make up this database. Written by Crossplane: without this list it loses track of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub resource_refs: Option<Vec<ResourceRef>>,
+}
+
+/// An object referred to by its name.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[schemars(extend("required" = ["name"]))]
+pub struct NameRef {
+    /// Name of the object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// Objects chosen by their labels.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("required" = ["matchLabels"]))]
+pub struct LabelSelector {
+    /// Labels that the chosen object carries, all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub match_labels: Option<BTreeMap<String, String>>,
+}
+
+/// One resource that Crossplane made for the claim.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("required" = ["apiVersion", "kind"]))]
+pub struct ResourceRef {
+    /// API group and version of the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+
+    /// Kind of the resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+
+    /// Name of the resource, in the namespace of the claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// How to reach the database and how far it is. Written by Crossplane, from the composition.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MySQLInstanceClaimStatus {
+    /// Host name or address at which the database is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+
+    /// TCP port of the database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "integer")]
+    pub port: Option<i64>,
+
+    /// Version of the database server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+
+    /// The secret with the connection details, in the namespace of the claim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_secret: Option<ConnectionSecret>,
+
+    /// How far the database is. It can be used when the condition Ready is True.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Option<Vec<Condition>>,
+}
+
+/// Where the connection details are.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+pub struct ConnectionSecret {
+    /// Name of the secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+
+    /// Whether the secret exists and holds everything needed to connect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ready: Option<bool>,
+}
+
+/// One thing that is true, false or not yet known about the database.
+// The formats and `required` are those that Crossplane gives it.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("required" = ["lastTransitionTime", "reason", "status", "type"]))]
+pub struct Condition {
+    /// When the status last changed, as an RFC 3339 time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub last_transition_time: Option<String>,
+
+    /// Details for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+
+    /// Generation of the claim that this condition was judged for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// Why the status is what it is, in one word for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+
+    /// True, False or Unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+
+    /// What the condition is about, for example Ready or Synced.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub type_: Option<String>,
+}
+
+/// The `CustomResourceDefinition` of `MySQLInstanceClaim`, for clusters without Crossplane and for tests.
+///
+/// Take this one, not the derived `MySQLInstanceClaim::crd()`: that one requires `spec`, makes every field nullable
+/// and doesn't limit the name.
+#[must_use]
+pub fn crd() -> CustomResourceDefinition {
+    let mut crd = MySQLInstanceClaim::crd();
+    let schemas = crd
+        .spec
+        .versions
+        .iter_mut()
+        .filter_map(|version| version.schema.as_mut());
+    for root in schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
+        tidy(root);
+        root.title = None;
+        root.required = None;
+        root.properties
+            .get_or_insert_default()
+            .insert("metadata".into(), metadata());
+    }
+    crd
+}
+
+/// Makes a schema and all below it non-nullable, and its descriptions one line each.
+fn tidy(schema: &mut JSONSchemaProps) {
+    schema.nullable = None;
+    schema.description = schema.description.take().map(|text| text.replace('\n', " "));
+    schema
+        .properties
+        .iter_mut()
+        .flat_map(BTreeMap::values_mut)
+        .for_each(tidy);
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        tidy(items);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        tidy(values);
+    }
+}
+
+/// How long a name may be. The API server takes nothing else about `metadata` in a CRD, not even a description.
+fn metadata() -> JSONSchemaProps {
+    let name = JSONSchemaProps {
+        type_: Some("string".into()),
+        max_length: Some(MAX_NAME_LENGTH),
+        description: Some("Name of the claim, at most 63 characters.".into()),
+        ..JSONSchemaProps::default()
+    };
+    JSONSchemaProps {
+        type_: Some("object".into()),
+        properties: Some(BTreeMap::from([("name".into(), name)])),
+        ..JSONSchemaProps::default()
+    }
+}
+
+/// An integer without the format that schemars derives from a Rust type. A field that uses this needs
+/// `#[serde(default)]`: schemars no longer sees its `Option` and would require it.
+fn integer(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer" })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// All that our part of the schema may say. A list of what is allowed, so that a keyword nobody thought of is
+    /// refused as well.
+    const ALLOWED: [&str; 7] = [
+        "type",
+        "description",
+        "properties",
+        "additionalProperties",
+        "maxLength",
+        "maxProperties",
+        "default",
+    ];
+
+    /// Crossplane's part, which the law doesn't govern.
+    const CROSSPLANE: [&str; 2] = ["spec.crossplane", "status.conditions"];
+
+    fn root() -> Value {
+        let mut crd = serde_json::to_value(crd()).unwrap();
+        crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema")
+            .unwrap()
+            .take()
+    }
+
+    /// Where a schema breaks the law, as `path: what`.
+    fn faults(path: &str, schema: &Value) -> Vec<String> {
+        if CROSSPLANE.contains(&path) {
+            return Vec::new();
+        }
+        let node = schema.as_object().unwrap();
+        let mut faults: Vec<String> = node
+            .keys()
+            .filter(|key| !ALLOWED.contains(&key.as_str()) || (*key == "default" && path != "spec.parameters.ha"))
+            .map(|key| format!("{path}: {key}"))
+            .collect();
+        if !node.get("type").is_some_and(Value::is_string) {
+            faults.push(format!("{path}: no type"));
+        }
+        for (name, property) in node.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            let path = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
+            let described = property["description"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty() && !text.contains('\n'));
+            if !described && path != "metadata" {
+                faults.push(format!("{path}: no description of one line"));
+            }
+            faults.extend(self::faults(&path, property));
+        }
+        if let Some(values) = node.get("additionalProperties") {
+            faults.extend(self::faults(&format!("{path}.*"), values));
+        }
+        faults
+    }
+
+    /// A schema without its descriptions.
+    fn bare(schema: &Value) -> Value {
+        match schema {
+            Value::Object(node) => node
+                .iter()
+                .filter(|(key, value)| !(*key == "description" && value.is_string()))
+                .map(|(key, value)| (key.clone(), bare(value)))
+                .collect(),
+            Value::Array(items) => items.iter().map(bare).collect(),
+            leaf => leaf.clone(),
+        }
+    }
+
+    #[test]
+    fn our_part_holds_types_and_lengths_only_and_describes_every_field() {
+        assert_eq!(faults("", &root()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_law_catches_each_keyword_that_could_refuse_a_value() {
+        for keyword in [
+            "allOf",
+            "anyOf",
+            "enum",
+            "exclusiveMaximum",
+            "exclusiveMinimum",
+            "format",
+            "items",
+            "maxItems",
+            "maximum",
+            "minItems",
+            "minLength",
+            "minProperties",
+            "minimum",
+            "multipleOf",
+            "not",
+            "nullable",
+            "oneOf",
+            "pattern",
+            "required",
+            "uniqueItems",
+            "x-kubernetes-int-or-string",
+            "x-kubernetes-list-type",
+            "x-kubernetes-preserve-unknown-fields",
+            "x-kubernetes-validations",
+        ] {
+            for path in [
+                "spec",
+                "spec.parameters",
+                "spec.parameters.size",
+                "spec.parameters.network.*",
+                "status",
+            ] {
+                let mut root = root();
+                let pointer = path
+                    .replace(".*", "/additionalProperties")
+                    .split('.')
+                    .fold(String::new(), |at, name| format!("{at}/properties/{name}"));
+                root.pointer_mut(&pointer).unwrap()[keyword] = json!(true);
+                assert_eq!(faults("", &root), [format!("{path}: {keyword}")]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_law_catches_a_missing_description_and_a_second_default() {
+        let mut root = root();
+        let parameters = &mut root["properties"]["spec"]["properties"]["parameters"]["properties"];
+        parameters["cell"].as_object_mut().unwrap().remove("description");
+        parameters["size"]["default"] = json!("small");
+        assert_eq!(
+            faults("", &root),
+            [
+                "spec.parameters.cell: no description of one line",
+                "spec.parameters.size: default"
+            ]
+        );
+    }
+
+    #[test]
+    fn parameters_have_the_types_and_limits_of_the_field_table() {
+        let name = json!({ "type": "string", "maxLength": 63 });
+        assert_eq!(
+            bare(&root()["properties"]["spec"]["properties"]["parameters"]),
+            json!({
+                "type": "object",
+                "properties": {
+                    "cell": name,
+                    "tier": name,
+                    "environment": name,
+                    "size": name,
+                    "storageGB": { "type": "integer" },
+                    "ha": { "type": "boolean", "default": false },
+                    "provider": name,
+                    "region": name,
+                    "runtimeCluster": name,
+                    "network": {
+                        "type": "object",
+                        "maxProperties": 16,
+                        "additionalProperties": { "type": "string", "maxLength": 253 },
+                    },
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn a_name_has_at_most_63_characters() {
+        let mut metadata = root()["properties"]["metadata"].take();
+        assert!(metadata["properties"]["name"]["description"].take().is_string());
+        // Compared with what else it says: the API server refuses a CRD that describes `metadata` itself.
+        assert_eq!(
+            metadata,
+            json!({
+                "type": "object",
+                "properties": { "name": { "type": "string", "maxLength": 63, "description": null } },
+            })
+        );
+    }
+
+    #[test]
+    fn spec_crossplane_holds_the_six_fields_that_crossplane_injects() {
+        let string = json!({ "type": "string" });
+        let reference = json!({ "type": "object", "required": ["name"], "properties": { "name": string } });
+        let selector = json!({
+            "type": "object",
+            "required": ["matchLabels"],
+            "properties": { "matchLabels": { "type": "object", "additionalProperties": string } },
+        });
+        assert_eq!(
+            bare(&root()["properties"]["spec"]["properties"]["crossplane"]),
+            json!({
+                "type": "object",
+                "properties": {
+                    "compositionRef": reference,
+                    "compositionSelector": selector,
+                    "compositionRevisionRef": reference,
+                    "compositionRevisionSelector": selector,
+                    "compositionUpdatePolicy": {
+                        "type": "string",
+                        "enum": ["Automatic", "Manual"],
+                        "default": "Automatic",
+                    },
+                    "resourceRefs": {
+                        "type": "array",
+                        "x-kubernetes-list-type": "atomic",
+                        "items": {
+                            "type": "object",
+                            "required": ["apiVersion", "kind"],
+                            "properties": { "apiVersion": string, "kind": string, "name": string },
+                        },
+                    },
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn conditions_are_a_list_map_by_type_as_crossplane_has_it() {
+        let string = json!({ "type": "string" });
+        assert_eq!(
+            bare(&root()["properties"]["status"]["properties"]["conditions"]),
+            json!({
+                "type": "array",
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["type"],
+                "items": {
+                    "type": "object",
+                    "required": ["lastTransitionTime", "reason", "status", "type"],
+                    "properties": {
+                        "lastTransitionTime": { "type": "string", "format": "date-time" },
+                        "message": string,
+                        "observedGeneration": { "type": "integer", "format": "int64" },
+                        "reason": string,
+                        "status": string,
+                        "type": string,
+                    },
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn the_crd_is_namespaced_has_a_status_subresource_and_prunes_unknown_fields() {
+        let CustomResourceDefinition { metadata, spec, .. } = crd();
+        assert_eq!(
+            metadata.name.as_deref(),
+            Some("mysqlinstanceclaims.db.platform.example.org")
+        );
+        assert_eq!(spec.preserve_unknown_fields, None);
+        let spec = serde_json::to_value(spec).unwrap();
+        assert_eq!(spec["group"], "db.platform.example.org");
+        assert_eq!(spec["scope"], "Namespaced");
+        assert_eq!(
+            spec["names"],
+            json!({
+                "kind": "MySQLInstanceClaim",
+                "plural": "mysqlinstanceclaims",
+                "singular": "mysqlinstanceclaim",
+                "shortNames": ["mic"],
+                "categories": ["platform"],
+            })
+        );
+        let versions = spec["versions"].as_array().unwrap();
+        assert_eq!(versions.len(), 1);
+        assert_eq!(versions[0]["name"], "v1alpha1");
+        assert_eq!(versions[0]["subresources"], json!({ "status": {} }));
+        let columns = versions[0]["additionalPrinterColumns"].as_array().unwrap();
+        let columns: Vec<&Value> = columns.iter().map(|column| &column["name"]).collect();
+        assert_eq!(columns, ["Tier", "Provider", "Region", "Ready", "Secret", "Age"]);
+    }
+
+    #[test]
+    fn a_placed_claim_goes_through_the_types_unchanged() {
+        let claim = json!({
+            "apiVersion": "db.platform.example.org/v1alpha1",
+            "kind": "MySQLInstanceClaim",
+            "metadata": { "name": "payments-db", "namespace": "payments" },
+            "spec": {
+                "parameters": {
+                    "cell": "payments",
+                    "tier": "C1",
+                    "environment": "prod",
+                    "size": "medium",
+                    "storageGB": 50,
+                    "ha": true,
+                    "provider": "aws",
+                    "region": "us-east-1",
+                    "runtimeCluster": "aws-use1-prod",
+                    "network": { "vpcId": "vpc-0payments" },
+                },
+                "crossplane": {
+                    "compositionRef": { "name": "mysql-aws" },
+                    "compositionSelector": { "matchLabels": { "db.platform.example.org/provider": "aws" } },
+                    "compositionRevisionRef": { "name": "mysql-aws-1" },
+                    "compositionRevisionSelector": { "matchLabels": { "channel": "stable" } },
+                    "compositionUpdatePolicy": "Manual",
+                    "resourceRefs": [{ "apiVersion": "rds.aws.m.upbound.io/v1beta1", "kind": "Instance", "name": "a" }],
+                },
+            },
+            "status": {
+                "endpoint": "db.example.org",
+                "port": 3306,
+                "version": "8.4",
+                "connectionSecret": { "name": "payments-db", "ready": true },
+                "conditions": [{
+                    "type": "Ready",
+                    "status": "True",
+                    "reason": "Available",
+                    "message": "",
+                    "observedGeneration": 2,
+                    "lastTransitionTime": "2026-01-01T00:00:00Z",
+                }],
+            },
+        });
+        let typed: MySQLInstanceClaim = serde_json::from_value(claim.clone()).unwrap();
+        assert_eq!(serde_json::to_value(typed).unwrap(), claim);
+    }
+}

@@ -1,0 +1,111 @@
+//! The parts of a claim that admission reads, as loosely as they can arrive: `/mutate` runs before schema validation.
+//!
+//! Nothing here is ever written back: unknown fields must survive, so changes are made to the object itself.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::REASON;
+
+/// A text that borrows from the input where it can.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Str<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
+/// A claim, in the parts that admission looks at.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Claim<'a> {
+    /// Group and version.
+    #[serde(borrow, default)]
+    pub api_version: Option<Str<'a>>,
+    /// Kind.
+    #[serde(borrow, default)]
+    pub kind: Option<Str<'a>>,
+    /// Name, namespace, deletion and the reason annotation.
+    #[serde(borrow, default)]
+    pub metadata: Metadata<'a>,
+    /// The whole spec as it came, of whatever type.
+    #[serde(default)]
+    pub spec: Value,
+}
+
+/// The parts of `metadata` that admission looks at.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata<'a> {
+    /// Absent where the API server is still to generate one.
+    #[serde(borrow, default)]
+    pub name: Option<Str<'a>>,
+    /// The namespace.
+    #[serde(borrow, default)]
+    pub namespace: Option<Str<'a>>,
+    /// Set while the object waits for its finalizers.
+    #[serde(borrow, default)]
+    pub deletion_timestamp: Option<Str<'a>>,
+    /// Absent where the object has none.
+    #[serde(borrow, default)]
+    pub annotations: Option<Annotations<'a>>,
+}
+
+/// The one annotation that admission looks at.
+#[derive(Clone, Debug, Default)]
+pub struct Annotations<'a> {
+    /// The value of [`REASON`].
+    pub reason: Option<Cow<'a, str>>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Annotations<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> Visitor<'de> for Visit {
+            type Value = Annotations<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of annotations")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut annotations = Annotations::default();
+                while let Some(key) = map.next_key::<Str<'de>>()? {
+                    if key.0 == REASON {
+                        annotations.reason = map.next_value::<Option<Str<'de>>>()?.map(|reason| reason.0);
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(annotations)
+            }
+        }
+        deserializer.deserialize_map(Visit)
+    }
+}
+
+impl<'a> Claim<'a> {
+    /// `spec.parameters`, if it is a mapping.
+    #[must_use]
+    pub fn parameters(&self) -> Option<&Map<String, Value>> {
+        self.spec.get("parameters")?.as_object()
+    }
+
+    /// `spec.crossplane`; null counts as absent.
+    #[must_use]
+    pub fn crossplane(&self) -> Option<&Value> {
+        self.spec.get("crossplane").filter(|value| !value.is_null())
+    }
+
+    /// The reason annotation.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.reason.as_deref()
+    }
+
+    /// The name, empty where there is none yet.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_ref().map_or("", |name| &name.0)
+    }
+}

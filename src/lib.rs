@@ -1,0 +1,7 @@
+//! idp-multicloud.
+
+pub mod catalog;
+pub mod certs;
+pub mod claim;
+pub mod placement;
+pub mod yaml;

@@ -1,0 +1,224 @@
+//! The one decision function: every gate on every candidate, then the weighted score of those that pass.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use crate::catalog::{Candidate, Cell, Fraction, Snapshot, Tier};
+
+use super::gate::{Cause, Failure, failures, required};
+use super::points::Points;
+use super::request::Request;
+
+/// Everything a decision weighed. Text and JSON are rendered from this and from nothing else.
+#[derive(Clone, Debug)]
+pub struct Decision<'a> {
+    /// The catalog it was made from.
+    pub catalog: &'a Snapshot,
+    /// What was asked for.
+    pub request: Request<'a>,
+    /// The cell asked for.
+    pub cell: &'a Cell,
+    /// The tier asked for.
+    pub tier: &'a Tier,
+    /// What a candidate had to have.
+    pub required: BTreeSet<&'a str>,
+    /// The candidates that pass every gate, best first; the first one wins.
+    pub ranked: Vec<Ranked<'a>>,
+    /// The others, by name, each with all that it fails.
+    pub excluded: Vec<Excluded<'a>>,
+}
+
+/// A candidate that passes every gate.
+#[derive(Clone, Copy, Debug)]
+pub struct Ranked<'a> {
+    /// The candidate.
+    pub candidate: &'a Candidate,
+    /// Its weighted score.
+    pub score: Points,
+}
+
+/// A candidate that does not.
+#[derive(Clone, Debug)]
+pub struct Excluded<'a> {
+    /// The candidate.
+    pub candidate: &'a Candidate,
+    /// All that it fails, never empty.
+    pub failures: Vec<Failure<'a>>,
+}
+
+/// A name in the request that the catalog does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown<'a> {
+    /// What is named.
+    pub named: Named,
+    /// The name given.
+    pub given: Cow<'a, str>,
+    /// The names there are.
+    pub known: Vec<&'a str>,
+}
+
+/// The fields of a request that name something in the catalog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the field of the request with that name")]
+pub enum Named {
+    Cell,
+    Tier,
+    Environment,
+}
+
+/// Decides where a claim with this request goes.
+///
+/// An unschedulable claim is no error: it is a decision without a [`winner`](Decision::winner).
+///
+/// # Errors
+/// Every name of the request that this catalog does not know.
+pub fn decide<'a>(catalog: &'a Snapshot, request: Request<'a>) -> Result<Decision<'a>, Vec<Unknown<'a>>> {
+    let unknown = unknown(
+        catalog,
+        Some(&request.cell),
+        Some(&request.tier),
+        Some(&request.environment),
+    );
+    let (Some(cell), Some(tier), true) = (
+        catalog.cell(&request.cell),
+        catalog.tier(&request.tier),
+        unknown.is_empty(),
+    ) else {
+        return Err(unknown);
+    };
+    let required = required(tier, request.ha);
+    let mut ranked = Vec::with_capacity(cell.candidates.len());
+    let mut excluded = Vec::new();
+    for candidate in &cell.candidates {
+        let failures = failures(candidate, &required);
+        if failures.is_empty() {
+            ranked.push(Ranked {
+                candidate,
+                score: score(candidate, tier),
+            });
+        } else {
+            excluded.push(Excluded { candidate, failures });
+        }
+    }
+    // Candidates come by name and the sort is stable, so ties stay in the order of their names.
+    ranked.sort_by_key(|ranked| Reverse(ranked.score));
+    Ok(Decision {
+        catalog,
+        request,
+        cell,
+        tier,
+        required,
+        ranked,
+        excluded,
+    })
+}
+
+/// The first gate: whether the catalog has what a request names. Names left out are not asked about.
+#[must_use]
+pub fn unknown<'a>(
+    catalog: &'a Snapshot,
+    cell: Option<&Cow<'a, str>>,
+    tier: Option<&Cow<'a, str>>,
+    environment: Option<&Cow<'a, str>>,
+) -> Vec<Unknown<'a>> {
+    let mut unknown = Vec::new();
+    if let Some(given) = cell {
+        match catalog.cell(given) {
+            None => unknown.push(Unknown {
+                named: Named::Cell,
+                given: given.clone(),
+                known: catalog.cells().map(|cell| cell.name.as_str()).collect(),
+            }),
+            Some(cell) => {
+                if let Some(given) = environment.filter(|name| !cell.environments.contains(name.as_ref())) {
+                    unknown.push(Unknown {
+                        named: Named::Environment,
+                        given: given.clone(),
+                        known: cell.environments.iter().map(String::as_str).collect(),
+                    });
+                }
+            }
+        }
+    }
+    if let Some(given) = tier.filter(|name| catalog.tier(name).is_none()) {
+        let known = catalog.tiers().map(|tier| tier.name.as_str()).collect();
+        unknown.push(Unknown {
+            named: Named::Tier,
+            given: given.clone(),
+            known,
+        });
+    }
+    unknown
+}
+
+/// The weighted score of `candidate` under `tier`.
+pub(super) fn score(candidate: &Candidate, tier: &Tier) -> Points {
+    breakdown(candidate, tier)
+        .map(|(_, score, weight)| Points::weighed(score, weight))
+        .sum()
+}
+
+/// Dimension, score and weight of everything that `tier` weighs.
+pub(super) fn breakdown<'a>(
+    candidate: &'a Candidate,
+    tier: &'a Tier,
+) -> impl Iterator<Item = (&'a str, Fraction, Fraction)> {
+    tier.weights.iter().map(|(dimension, weight)| {
+        // The check saw to it that every weighed dimension is scored.
+        let score = candidate.scores.get(dimension).copied().unwrap_or(Fraction::ZERO);
+        (dimension.as_str(), score, *weight)
+    })
+}
+
+impl<'a> Decision<'a> {
+    /// The candidate that takes the claim; `None` where the claim is unschedulable.
+    #[must_use]
+    pub fn winner(&self) -> Option<Ranked<'a>> {
+        self.ranked.first().copied()
+    }
+
+    /// How many candidates each cause excludes, the commonest first. One with several causes counts under each.
+    #[must_use]
+    pub fn causes(&self) -> Vec<(Cause<'_>, usize)> {
+        let mut counts = BTreeMap::new();
+        for excluded in &self.excluded {
+            let causes: BTreeSet<Cause<'_>> = excluded.failures.iter().map(Failure::cause).collect();
+            for cause in causes {
+                *counts.entry(cause).or_insert(0) += 1;
+            }
+        }
+        let mut causes: Vec<_> = counts.into_iter().collect();
+        causes.sort_by_key(|(_, count)| Reverse(*count));
+        causes
+    }
+
+    /// "2/3 candidates fit", and why the others do not.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let fit = self.ranked.len();
+        let total = fit + self.excluded.len();
+        let mut text = format!("{fit}/{total} candidate{} fit", if total == 1 { "" } else { "s" });
+        for (i, (cause, count)) in self.causes().into_iter().enumerate() {
+            text.push_str(if i == 0 { ": " } else { ", " });
+            text.push_str(&cause.counted(count));
+        }
+        text
+    }
+
+    /// The summary, then the excluded one by one: what a refused claim's author reads.
+    #[must_use]
+    pub fn refusal(&self) -> String {
+        const MOST: usize = 20;
+        let mut text = self.summary();
+        for Excluded { candidate, failures } in self.excluded.iter().take(MOST) {
+            let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
+            let _ = write!(text, "; {}: {}", candidate.name, failures.join(", "));
+        }
+        if let Some(more @ 1..) = self.excluded.len().checked_sub(MOST) {
+            let _ = write!(text, "; and {more} more");
+        }
+        text
+    }
+}

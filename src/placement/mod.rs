@@ -1,0 +1,26 @@
+//! The decision: which candidate of its cell a claim is placed on, and why.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`request`] | what is asked for |
+//! | [`gate`] | what a candidate must pass |
+//! | [`points`] | scores added up, exact |
+//! | [`decide`] | gates, then scores: the one decision function |
+//! | [`reason`] | the decision as JSON, written and read back |
+//! | [`why_not`] | why another candidate did not win, and what would change that |
+//!
+//! Pure: no I/O, no clock, no async, no randomness, nothing of Kubernetes or HTTP. Same request and same catalog give
+//! the same bytes, everywhere and always.
+
+pub mod decide;
+pub mod gate;
+pub mod points;
+pub mod reason;
+pub mod request;
+pub mod why_not;
+
+pub use decide::{Decision, Excluded, Named, Ranked, Unknown, decide, unknown};
+pub use gate::{Cause, Failure, Gate, failures, required};
+pub use points::Points;
+pub use reason::Reason;
+pub use request::{Request, Size};

@@ -1,0 +1,283 @@
+//! The decision as JSON: what the reason annotation holds, and what `place -o json` prints.
+//!
+//! Enough to check the decision by hand, and nothing that differs between two replicas. It stays below 16 KiB however
+//! many candidates a cell has: the catalog's bounds cap every other part, and the excluded are then counted by cause.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::decide::{Decision, Excluded, breakdown};
+use super::gate::{Cause, Failure};
+use super::points::Points;
+use super::request::Request;
+use crate::catalog::Fraction;
+
+/// The most bytes a reason takes.
+pub const MOST_BYTES: usize = 16 * 1024;
+
+/// How many of the ranked candidates are shown with their breakdown.
+const TOP: usize = 3;
+
+/// A decision on the wire.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Reason<'a> {
+    /// Where the claim goes. Absent only where it goes nowhere, which no admitted claim does.
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    pub winner: Option<Winner<'a>>,
+    /// What was asked for.
+    #[serde(borrow)]
+    pub request: Request<'a>,
+    /// What that meant on this catalog.
+    #[serde(borrow)]
+    pub requirements: Requirements<'a>,
+    /// What each dimension counted; adds up to 1.
+    #[serde(borrow)]
+    pub weights: BTreeMap<Cow<'a, str>, Fraction>,
+    /// The best three that fit, best first.
+    #[serde(borrow)]
+    pub ranking: Vec<Ranking<'a>>,
+    /// How many candidates fit.
+    pub fit: usize,
+    /// How many candidates the cell has.
+    pub candidates: usize,
+    /// Those that do not fit, each with all that it fails.
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    pub excluded: Option<Vec<Exclusion<'a>>>,
+    /// Those that do not fit, counted, where one by one they would take too much room.
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    pub excluded_by_cause: Option<Vec<Count<'a>>>,
+    /// The hash of the catalog's content.
+    #[serde(borrow)]
+    pub catalog_revision: Cow<'a, str>,
+}
+
+/// Where the claim goes: the four placement fields, and by what score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Winner<'a> {
+    /// Name of the candidate in its cell.
+    #[serde(borrow)]
+    pub candidate: Cow<'a, str>,
+    /// `spec.parameters.provider`.
+    #[serde(borrow)]
+    pub provider: Cow<'a, str>,
+    /// `spec.parameters.region`.
+    #[serde(borrow)]
+    pub region: Cow<'a, str>,
+    /// `spec.parameters.runtimeCluster`.
+    #[serde(borrow)]
+    pub runtime_cluster: Cow<'a, str>,
+    /// `spec.parameters.network`.
+    pub network: Cow<'a, BTreeMap<String, String>>,
+    /// The weighted score.
+    pub score: Points,
+}
+
+/// What the request meant on this catalog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Requirements<'a> {
+    /// Recovery time objective of the tier, in minutes.
+    pub rto_minutes: u32,
+    /// Recovery point objective of the tier, in minutes.
+    pub rpo_minutes: u32,
+    /// What a candidate had to have, `ha` included.
+    #[serde(borrow)]
+    pub capabilities: Vec<Cow<'a, str>>,
+}
+
+/// A candidate that fits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ranking<'a> {
+    /// Name of the candidate.
+    #[serde(borrow)]
+    pub candidate: Cow<'a, str>,
+    /// Sum of the points.
+    pub score: Points,
+    /// How the score comes about.
+    #[serde(borrow)]
+    pub breakdown: Vec<Part<'a>>,
+}
+
+/// One dimension of a score.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part<'a> {
+    /// Which dimension.
+    #[serde(borrow)]
+    pub dimension: Cow<'a, str>,
+    /// The candidate's score in it.
+    pub score: Fraction,
+    /// The tier's weight for it.
+    pub weight: Fraction,
+    /// Score times weight.
+    pub points: Points,
+}
+
+/// A candidate that does not fit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exclusion<'a> {
+    /// Name of the candidate.
+    #[serde(borrow)]
+    pub candidate: Cow<'a, str>,
+    /// All that it fails.
+    #[serde(borrow)]
+    pub failures: Cow<'a, [Failure<'a>]>,
+}
+
+/// How many candidates one cause excludes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Count<'a> {
+    /// The cause.
+    #[serde(borrow)]
+    pub cause: Cause<'a>,
+    /// How many candidates.
+    pub count: usize,
+}
+
+impl<'a> Reason<'a> {
+    /// The reason of `decision`, with every excluded candidate.
+    #[must_use]
+    pub fn of(decision: &'a Decision<'a>) -> Self {
+        let excluded = decision.excluded.iter().map(Exclusion::of).collect();
+        Self {
+            excluded: Some(excluded),
+            ..Self::without_excluded(decision)
+        }
+    }
+
+    /// The reason of `decision`, with the excluded counted.
+    fn counted(decision: &'a Decision<'a>) -> Self {
+        let counts = decision
+            .causes()
+            .into_iter()
+            .map(|(cause, count)| Count { cause, count })
+            .collect();
+        Self {
+            excluded_by_cause: Some(counts),
+            ..Self::without_excluded(decision)
+        }
+    }
+
+    fn without_excluded(decision: &'a Decision<'a>) -> Self {
+        let Decision {
+            catalog,
+            request,
+            cell,
+            tier,
+            required,
+            ranked,
+            ..
+        } = decision;
+        Self {
+            winner: decision.winner().map(|winner| Winner {
+                candidate: Cow::Borrowed(&winner.candidate.name),
+                provider: Cow::Borrowed(&winner.candidate.provider),
+                region: Cow::Borrowed(&winner.candidate.region),
+                runtime_cluster: Cow::Borrowed(&winner.candidate.runtime_cluster),
+                network: Cow::Borrowed(&winner.candidate.network),
+                score: winner.score,
+            }),
+            request: Request {
+                cell: Cow::Borrowed(&request.cell),
+                tier: Cow::Borrowed(&request.tier),
+                environment: Cow::Borrowed(&request.environment),
+                size: request.size,
+                storage_gb: request.storage_gb,
+                ha: request.ha,
+            },
+            requirements: Requirements {
+                rto_minutes: tier.rto_minutes,
+                rpo_minutes: tier.rpo_minutes,
+                capabilities: required.iter().map(|capability| Cow::Borrowed(*capability)).collect(),
+            },
+            weights: tier
+                .weights
+                .iter()
+                .map(|(name, weight)| (Cow::Borrowed(name.as_str()), *weight))
+                .collect(),
+            ranking: ranked
+                .iter()
+                .take(TOP)
+                .map(|ranked| Ranking {
+                    candidate: Cow::Borrowed(&ranked.candidate.name),
+                    score: ranked.score,
+                    breakdown: breakdown(ranked.candidate, tier).map(Part::of).collect(),
+                })
+                .collect(),
+            fit: ranked.len(),
+            candidates: cell.candidates.len(),
+            excluded: None,
+            excluded_by_cause: None,
+            catalog_revision: Cow::Borrowed(catalog.revision().as_str()),
+        }
+    }
+
+    /// Whether the reason's own figures bear out its winner: the first of the ranking, by a score that adds up from
+    /// its parts under the weights given.
+    #[must_use]
+    pub fn adds_up(&self) -> bool {
+        let adds_up = |ranking: &Ranking<'_>| {
+            let parts = &ranking.breakdown;
+            parts.iter().map(|part| part.points).sum::<Points>() == ranking.score
+                && parts.len() == self.weights.len()
+                && parts.iter().all(|part| {
+                    part.points == Points::weighed(part.score, part.weight)
+                        && self.weights.get(&part.dimension) == Some(&part.weight)
+                })
+        };
+        let first = self.ranking.first();
+        self.winner.as_ref().map(|winner| (&winner.candidate, winner.score))
+            == first.map(|first| (&first.candidate, first.score))
+            && self.ranking.iter().all(adds_up)
+            && self
+                .ranking
+                .is_sorted_by(|a, b| (b.score, &a.candidate) <= (a.score, &b.candidate))
+    }
+}
+
+impl<'a> Exclusion<'a> {
+    fn of(excluded: &'a Excluded<'a>) -> Self {
+        Self {
+            candidate: Cow::Borrowed(&excluded.candidate.name),
+            failures: Cow::Borrowed(&excluded.failures),
+        }
+    }
+}
+
+impl<'a> Part<'a> {
+    fn of((dimension, score, weight): (&'a str, Fraction, Fraction)) -> Self {
+        Self {
+            dimension: Cow::Borrowed(dimension),
+            score,
+            weight,
+            points: Points::weighed(score, weight),
+        }
+    }
+}
+
+impl Decision<'_> {
+    /// The reason as the text that the claim's annotation holds.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        // The shortest exclusion takes some 60 bytes, so a long list need not be tried.
+        if self.excluded.len() <= MOST_BYTES / 60 {
+            let whole = json(&Reason::of(self));
+            if whole.len() <= MOST_BYTES {
+                return whole;
+            }
+        }
+        json(&Reason::counted(self))
+    }
+}
+
+fn json(reason: &Reason<'_>) -> String {
+    // Nothing in a reason can fail to serialise: its map keys are strings and its numbers are finite.
+    serde_json::to_string(reason).unwrap_or_default()
+}

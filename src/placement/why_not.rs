@@ -1,0 +1,1 @@
+//! Why another candidate did not win, and what would change that.
