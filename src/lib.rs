@@ -1,5 +1,6 @@
 //! idp-multicloud.
 
+pub mod admission;
 pub mod catalog;
 pub mod certs;
 pub mod claim;

@@ -106,7 +106,12 @@ impl Answer<'_> {
     /// Refused for these problems.
     #[must_use]
     pub fn refused(problems: Vec<Problem>) -> Self {
-        Self { verdict: Err(problems), warnings: Vec::new(), outcome: Outcome::Refused, placed: None }
+        Self {
+            verdict: Err(problems),
+            warnings: Vec::new(),
+            outcome: Outcome::Refused,
+            placed: None,
+        }
     }
 
     /// Refused because the review cannot be used.
@@ -120,6 +125,11 @@ impl<'a> Answer<'a> {
     /// Allowed with these edits.
     #[must_use]
     pub fn allowed(outcome: Outcome, edits: Vec<Edit<'a>>) -> Self {
-        Self { verdict: Ok(edits), warnings: Vec::new(), outcome, placed: None }
+        Self {
+            verdict: Ok(edits),
+            warnings: Vec::new(),
+            outcome,
+            placed: None,
+        }
     }
 }

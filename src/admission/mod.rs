@@ -19,14 +19,10 @@ pub mod update;
 pub mod validate;
 
 use crate::catalog::live::Held;
-use crate::claim::{Cause, Claim, GROUP, KIND, Problem, Shown, VERSION};
+use crate::claim::{Cause, GROUP, KIND, Problem, Shown, VERSION};
 
 pub use answer::{Answer, Edit, EditValue, Outcome, Placed};
-pub use envelope::{Unreadable, refuse_oversized};
-use envelope::{Request, Review};
-
-/// The deepest nesting of a review that is looked into.
-pub const MOST_DEPTH: usize = 128;
+pub use envelope::{Review, Unreadable};
 
 /// Field manager of our own REST API; each of its requests adds a digest after a dot.
 pub const API_FIELD_MANAGER: &str = "idp-multicloud-api";
@@ -67,38 +63,6 @@ pub struct Writer {
     pub operator: bool,
 }
 
-/// An answered review.
-#[derive(Debug)]
-pub struct Reviewed<'a> {
-    /// The response's bytes.
-    pub body: Vec<u8>,
-    /// What was asked and answered, to log and count.
-    pub record: Record<'a>,
-}
-
-/// What was asked and answered, in the parts that may be logged and counted: never a claim's whole body.
-#[derive(Debug)]
-pub struct Record<'a> {
-    /// The review's id.
-    pub uid: &'a str,
-    /// The claim's namespace.
-    pub namespace: &'a str,
-    /// The claim's name; empty for one that is still to be generated.
-    pub name: &'a str,
-    /// The user name.
-    pub user: &'a str,
-    /// CREATE, UPDATE or another word of the review's.
-    pub operation: Operation,
-    /// Nothing will be stored.
-    pub dry_run: bool,
-    /// How it came out.
-    pub outcome: Outcome,
-    /// The cause of each problem.
-    pub causes: Vec<Cause>,
-    /// Where the claim is placed, where that was decided or confirmed now.
-    pub placed: Option<Placed<'a>>,
-}
-
 /// What is done to the object. A closed set, so that it can be a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the words of the admission API")]
@@ -132,19 +96,58 @@ impl Operation {
     }
 }
 
-/// Answers one review: bytes in, bytes out.
-///
-/// # Errors
-/// The body is no `AdmissionReview` v1 with a uid, so there is nothing to answer to (HTTP 400).
-pub fn review<'a>(
-    webhook: Webhook,
-    body: &'a [u8],
-    catalog: &'a Held,
-    settings: &Settings,
-) -> Result<Reviewed<'a>, Unreadable> {
-    let review = envelope::read(body)?;
-    let answer = answer_to(webhook, &review, catalog, settings);
-    let body = envelope::write(review.uid(), &answer);
-    let record = review.record(&answer);
-    Ok(Reviewed { body, record })
+/// Answers one review. [`envelope::read`] makes it from bytes and [`envelope::write`] makes bytes of the answer.
+#[must_use]
+pub fn answer<'a>(webhook: Webhook, review: &'a Review<'a>, catalog: &'a Held, settings: &Settings) -> Answer<'a> {
+    let head = match &review.head {
+        Ok(head) => head,
+        Err(why) => return Answer::malformed("request", format!("cannot be read: {}", Shown(why))),
+    };
+    let Some((group, version, kind)) = head.kind() else {
+        return Answer::malformed("request.kind", "is missing");
+    };
+    if group != GROUP || kind != KIND || head.is_subresource() {
+        return Answer::not_ours();
+    }
+    match head.operation() {
+        Operation::Create | Operation::Update => {}
+        Operation::Delete | Operation::Connect => return Answer::not_ours(),
+        Operation::Unknown => return Answer::malformed("request.operation", "must be a word of the admission API"),
+    }
+    if version != VERSION {
+        let message = format!(
+            "{GROUP}/{} of {KIND} is not known to this server; use {VERSION}",
+            Shown(version)
+        );
+        return Answer::malformed("apiVersion", message);
+    }
+    let (object, stored) = match &review.objects {
+        Ok((object, stored)) => (object.as_ref(), stored.as_ref()),
+        Err(why) => return Answer::malformed("object", format!("cannot be read: {}", Shown(why))),
+    };
+    let Some(object) = object else {
+        return Answer::malformed("object", "is missing from the review");
+    };
+    if !object.is_of(GROUP, VERSION, KIND) {
+        return Answer::malformed("object", format!("is no {GROUP}/{VERSION} {KIND}"));
+    }
+    let writer = head.writer(settings);
+    match (webhook, head.operation(), stored) {
+        (Webhook::Mutate, Operation::Create, _) => create::answer(object, catalog.snapshot(), writer),
+        (Webhook::Validate, Operation::Create, _) => validate::answer(object, catalog, writer),
+        (_, _, None) => Answer::malformed("oldObject", "is missing from the review"),
+        (Webhook::Mutate, _, Some(stored)) => update::answer(head, stored, object, catalog.snapshot(), writer),
+        // Not called on UPDATE as shipped. It cannot put anything back, so what would need it is refused.
+        (Webhook::Validate, _, Some(stored)) => {
+            let answer = update::answer(head, stored, object, catalog.snapshot(), writer);
+            if answer.outcome == Outcome::Repaired {
+                return Answer::refused(vec![Problem::new(
+                    Cause::PlacementMismatch,
+                    "",
+                    "lacks parts of its placement",
+                )]);
+            }
+            answer
+        }
+    }
 }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::problem::{Cause, Problem, Shown};
-use crate::placement::{Named, Request, Size, Unknown};
+use crate::catalog::Snapshot;
+use crate::placement::{self, Named, Request, Size, Unknown};
 
 /// The smallest database there is, in GiB.
 pub const LEAST_STORAGE: u16 = 50;
@@ -22,11 +23,11 @@ pub fn path(field: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameters<'a> {
     /// Name of the cell.
-    pub cell: Result<&'a str, Problem>,
+    pub cell: Result<Cow<'a, str>, Problem>,
     /// Name of the tier in capitals; claims may write it in any case.
     pub tier: Result<Cow<'a, str>, Problem>,
     /// Name of the environment.
-    pub environment: Result<&'a str, Problem>,
+    pub environment: Result<Cow<'a, str>, Problem>,
     /// Instance size.
     pub size: Result<Size, Problem>,
     /// Storage in GiB.
@@ -49,45 +50,71 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// The request, or every problem.
+    /// The request, or every problem of every field, names that the catalog does not know among them.
     ///
     /// # Errors
-    /// The problems of all six fields, in the order of the documentation.
-    pub fn request(self) -> Result<Request<'a>, Vec<Problem>> {
+    /// The problems, in the order of the fields.
+    pub fn request(&self, catalog: &'a Snapshot) -> Result<Request<'a>, Vec<Problem>> {
+        let unknown = self.unknown(catalog);
         match self {
             Self {
                 cell: Ok(cell),
                 tier: Ok(tier),
                 environment: Ok(environment),
                 size: Ok(size),
-                storage_gb: Ok(storage_gb),
+                storage_gb: Ok(gb),
                 ha: Ok(ha),
-            } => Ok(Request {
-                cell: Cow::Borrowed(cell),
-                tier,
-                environment: Cow::Borrowed(environment),
-                size,
-                storage_gb,
-                ha,
+            } if unknown.is_empty() => Ok(Request {
+                cell: cell.clone(),
+                tier: tier.clone(),
+                environment: environment.clone(),
+                size: *size,
+                storage_gb: *gb,
+                ha: *ha,
             }),
-            Self { cell, tier, environment, size, storage_gb, ha } => Err([
-                cell.err(),
-                tier.err(),
-                environment.err(),
-                size.err(),
-                storage_gb.err(),
-                ha.err(),
-            ]
-            .into_iter()
-            .flatten()
-            .collect()),
+            _ => Err(self.problems().into_iter().cloned().chain(unknown).collect()),
         }
+    }
+
+    /// The problems of the fields by themselves.
+    #[must_use]
+    pub fn problems(&self) -> Vec<&Problem> {
+        let Self {
+            cell,
+            tier,
+            environment,
+            size,
+            storage_gb,
+            ha,
+        } = self;
+        let problems = [
+            cell.as_ref().err(),
+            tier.as_ref().err(),
+            environment.as_ref().err(),
+            size.as_ref().err(),
+            storage_gb.as_ref().err(),
+            ha.as_ref().err(),
+        ];
+        problems.into_iter().flatten().collect()
+    }
+
+    /// Well-formed names that the catalog does not have.
+    #[must_use]
+    pub fn unknown(&self, catalog: &Snapshot) -> Vec<Problem> {
+        let (cell, tier, environment) = (
+            self.cell.as_ref().ok(),
+            self.tier.as_ref().ok(),
+            self.environment.as_ref().ok(),
+        );
+        placement::unknown(catalog, cell, tier, environment)
+            .iter()
+            .map(unknown)
+            .collect()
     }
 }
 
 /// A name that the catalog does not have, as a problem of the field that gave it.
-#[must_use]
-pub fn unknown(unknown: &Unknown<'_>) -> Problem {
+fn unknown(unknown: &Unknown<'_>) -> Problem {
     let Unknown { named, given, known } = unknown;
     let (field, known) = match named {
         Named::Cell => ("cell", known.join(", ")),
@@ -95,7 +122,10 @@ pub fn unknown(unknown: &Unknown<'_>) -> Problem {
         Named::Environment => ("environment", known.join(", ")),
     };
     let message = if known.is_empty() {
-        format!("there is no {field} \"{}\": the catalog has none yet; ask your platform team", Shown(given))
+        format!(
+            "there is no {field} \"{}\": the catalog has none yet; ask your platform team",
+            Shown(given)
+        )
     } else {
         format!("there is no {field} \"{}\"; use one of: {known}", Shown(given))
     };
@@ -104,10 +134,13 @@ pub fn unknown(unknown: &Unknown<'_>) -> Problem {
 
 /// The value of a field that must be there; null counts as absent.
 fn required<'a>(fields: &'a Map<String, Value>, field: &str, remedy: &str) -> Result<&'a Value, Problem> {
-    fields
-        .get(field)
-        .filter(|value| !value.is_null())
-        .ok_or_else(|| Problem::new(Cause::FieldMissing, path(field), format!("is required; set it to {remedy}")))
+    fields.get(field).filter(|value| !value.is_null()).ok_or_else(|| {
+        Problem::new(
+            Cause::FieldMissing,
+            path(field),
+            format!("is required; set it to {remedy}"),
+        )
+    })
 }
 
 fn wrong_type(field: &str, value: &Value, remedy: &str) -> Problem {
@@ -122,7 +155,9 @@ fn wrong_type(field: &str, value: &Value, remedy: &str) -> Problem {
 
 fn text<'a>(fields: &'a Map<String, Value>, field: &str, remedy: &str) -> Result<&'a str, Problem> {
     let value = required(fields, field, remedy)?;
-    value.as_str().ok_or_else(|| wrong_type(field, value, &format!("a string, {remedy}")))
+    value
+        .as_str()
+        .ok_or_else(|| wrong_type(field, value, &format!("a string, {remedy}")))
 }
 
 fn is_name(text: &str) -> bool {
@@ -130,13 +165,17 @@ fn is_name(text: &str) -> bool {
 }
 
 fn malformed(field: &str, text: &str, remedy: &str) -> Problem {
-    Problem::new(Cause::FieldInvalid, path(field), format!("is \"{}\"; must be {remedy}", Shown(text)))
+    Problem::new(
+        Cause::FieldInvalid,
+        path(field),
+        format!("is \"{}\"; must be {remedy}", Shown(text)),
+    )
 }
 
-fn name<'a>(fields: &'a Map<String, Value>, field: &str, remedy: &str) -> Result<&'a str, Problem> {
+fn name<'a>(fields: &'a Map<String, Value>, field: &str, remedy: &str) -> Result<Cow<'a, str>, Problem> {
     let text = text(fields, field, remedy)?;
     if is_name(text) {
-        Ok(text)
+        Ok(Cow::Borrowed(text))
     } else {
         Err(malformed(field, text, "1 to 63 lower-case letters, digits and '-'"))
     }
@@ -175,13 +214,23 @@ fn storage(fields: &Map<String, Value>) -> Result<u16, Problem> {
         .as_u64()
         .and_then(|gb| u16::try_from(gb).ok())
         .filter(|gb| (LEAST_STORAGE..=MOST_STORAGE).contains(gb))
-        .ok_or_else(|| Problem::new(Cause::FieldInvalid, path("storageGB"), format!("is {value}; must be {REMEDY}")))
+        .ok_or_else(|| {
+            Problem::new(
+                Cause::FieldInvalid,
+                path("storageGB"),
+                format!("is {value}; must be {REMEDY}"),
+            )
+        })
 }
 
 fn ha(fields: &Map<String, Value>) -> Result<bool, Problem> {
     match fields.get("ha") {
         None | Some(Value::Null) => Ok(false),
         Some(Value::Bool(ha)) => Ok(*ha),
-        Some(other) => Err(wrong_type("ha", other, "true or false (without quotes), or left out for false")),
+        Some(other) => Err(wrong_type(
+            "ha",
+            other,
+            "true or false (without quotes), or left out for false",
+        )),
     }
 }

@@ -107,7 +107,11 @@ impl Problem {
     /// A problem with `field`.
     #[must_use]
     pub fn new(cause: Cause, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { cause, field: field.into(), message: message.into() }
+        Self {
+            cause,
+            field: field.into(),
+            message: message.into(),
+        }
     }
 }
 
@@ -140,7 +144,11 @@ impl fmt::Display for Shown<'_> {
                 return f.write_char('…');
             }
             room -= shown;
-            if shown == 1 { f.write_char(c)? } else { write!(f, "{}", c.escape_debug())? }
+            if shown == 1 {
+                f.write_char(c)?
+            } else {
+                write!(f, "{}", c.escape_debug())?
+            }
         }
         Ok(())
     }
@@ -153,7 +161,10 @@ mod tests {
     #[test]
     fn a_shown_text_is_short_and_has_no_character_that_a_terminal_obeys() {
         assert_eq!(Shown("payments").to_string(), "payments");
-        assert_eq!(Shown("a\nb\u{1b}[31m\u{202e}\u{200b}\"'").to_string(), "a\\nb\\u{1b}[31m\\u{202e}\\u{200b}\\\"'");
+        assert_eq!(
+            Shown("a\nb\u{1b}[31m\u{202e}\u{200b}\"'").to_string(),
+            "a\\nb\\u{1b}[31m\\u{202e}\\u{200b}\\\"'"
+        );
         assert_eq!(Shown(&"x".repeat(64)).to_string(), "x".repeat(64));
         assert_eq!(Shown(&"x".repeat(65)).to_string(), format!("{}…", "x".repeat(64)));
         assert!(Shown(&"\u{202e}".repeat(64)).to_string().chars().count() <= 65);

@@ -143,7 +143,7 @@ pub struct Crossplane {
     /// Whether a new revision of the composition is taken at once (Automatic) or when an operator says so (Manual).
     /// The only field here that you may set when you create a claim.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = ["Automatic", "Manual"], "default" = "Automatic"))]
+    #[schemars(extend("enum" = ["Automatic", "Manual"], "default" = "Manual"))]
     pub composition_update_policy: Option<String>,
 
     /// The resources that make up this database. Written by Crossplane: without this list it loses track of them.
@@ -524,7 +524,7 @@ mod tests {
                     "compositionUpdatePolicy": {
                         "type": "string",
                         "enum": ["Automatic", "Manual"],
-                        "default": "Automatic",
+                        "default": "Manual",
                     },
                     "resourceRefs": {
                         "type": "array",

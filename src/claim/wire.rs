@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::REASON;
@@ -84,7 +84,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Annotations<'a> {
     }
 }
 
-impl<'a> Claim<'a> {
+impl Claim<'_> {
+    /// Whether the object says it is of that group, version and kind.
+    #[must_use]
+    pub fn is_of(&self, group: &str, version: &str, kind: &str) -> bool {
+        let group_version = self.api_version.as_ref().and_then(|text| text.0.split_once('/'));
+        group_version == Some((group, version)) && self.kind.as_ref().is_some_and(|text| text.0 == kind)
+    }
+
     /// `spec.parameters`, if it is a mapping.
     #[must_use]
     pub fn parameters(&self) -> Option<&Map<String, Value>> {

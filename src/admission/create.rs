@@ -1,0 +1,390 @@
+//! CREATE before the other mutators: a bare claim is placed; an operator's claim is restored with what it brings.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::Writer;
+use super::answer::{Answer, Edit, EditValue, Outcome, Placed};
+use super::sticky;
+use crate::catalog::{Candidate, Snapshot};
+use crate::claim::parameters::{Parameters, path};
+use crate::claim::{CLASS, CLASS_LABEL, Cause, Claim, PLACEMENT_FIELDS, PROVIDER_LABEL, Problem, REASON, Shown};
+use crate::placement::{Decision, Points, Reason, decide, reason};
+
+/// The most characters of a claim's name: Crossplane and the clouds put it into labels.
+const MOST_NAME: usize = 63;
+
+/// The runner-up is worth a warning when it is closer than this, in hundred-millionths.
+const CLOSE: u64 = 1_000_000;
+
+/// Why a claim is not created.
+#[derive(Debug)]
+pub enum Refusal<'a> {
+    /// Something is wrong with the claim.
+    Problems(Vec<Problem>),
+    /// Nothing is, but no candidate takes it.
+    Unschedulable(Box<Decision<'a>>),
+}
+
+impl Refusal<'_> {
+    /// The problems to answer with.
+    #[must_use]
+    pub fn problems(self) -> Vec<Problem> {
+        match self {
+            Self::Problems(problems) => problems,
+            Self::Unschedulable(decision) => vec![Problem::new(
+                Cause::Unschedulable,
+                "",
+                format!(
+                    "{}; ask for less (tier, ha), or ask your platform team",
+                    decision.refusal()
+                ),
+            )],
+        }
+    }
+}
+
+/// Answers the creation of `claim`.
+#[must_use]
+pub fn answer<'a>(claim: &'a Claim<'a>, catalog: &'a Snapshot, writer: Writer) -> Answer<'a> {
+    if writer.operator && brings_placement(claim) {
+        return match restore(claim, catalog) {
+            Ok(answer) => answer,
+            Err(problems) => Answer::refused(problems),
+        };
+    }
+    match place(claim, catalog) {
+        Err(refusal) => Answer::refused(refusal.problems()),
+        Ok((decision, candidate)) => {
+            let reason = decision.reason();
+            let edits = placement_edits(claim, candidate, reason);
+            Answer {
+                warnings: warnings(&decision),
+                placed: placed(&decision),
+                ..Answer::allowed(Outcome::Placed, edits)
+            }
+        }
+    }
+}
+
+/// Decides where a bare claim goes.
+///
+/// # Errors
+/// Every problem of the claim; or the decision, where no candidate takes it.
+pub fn place<'a>(claim: &'a Claim<'a>, catalog: &'a Snapshot) -> Result<(Decision<'a>, &'a Candidate), Refusal<'a>> {
+    let mut problems = forbidden(claim);
+    problems.extend(name(claim));
+    let request = match fields(claim) {
+        Ok(fields) => Parameters::read(fields).request(catalog),
+        Err(problem) => Err(vec![problem]),
+    };
+    let request = match request {
+        Ok(request) if problems.is_empty() => request,
+        other => {
+            problems.extend(other.err().unwrap_or_default());
+            return Err(Refusal::Problems(problems));
+        }
+    };
+    // `request` has asked the catalog for every name already.
+    let decision = decide(catalog, request).map_err(|_| {
+        Refusal::Problems(vec![Problem::new(
+            Cause::FieldUnknown,
+            "spec.parameters",
+            "is not known",
+        )])
+    })?;
+    match decision.winner() {
+        Some(winner) => Ok((decision, winner.candidate)),
+        None => Err(Refusal::Unschedulable(Box::new(decision))),
+    }
+}
+
+/// `spec.parameters`, or what is wrong with it.
+pub(super) fn fields<'a>(claim: &'a Claim<'_>) -> Result<&'a Map<String, Value>, Problem> {
+    let remedy = "set cell, tier, environment, size and storageGB in it";
+    let path = match &claim.spec {
+        Value::Object(spec) => match spec.get("parameters") {
+            Some(Value::Object(fields)) => return Ok(fields),
+            None | Some(Value::Null) => "spec.parameters",
+            Some(_) => {
+                return Err(Problem::new(
+                    Cause::FieldType,
+                    "spec.parameters",
+                    format!("must be a mapping; {remedy}"),
+                ));
+            }
+        },
+        Value::Null => "spec.parameters",
+        _ => {
+            return Err(Problem::new(
+                Cause::FieldType,
+                "spec",
+                "must be a mapping with parameters in it",
+            ));
+        }
+    };
+    Err(Problem::new(
+        Cause::FieldMissing,
+        path,
+        format!("is required; {remedy}"),
+    ))
+}
+
+fn name(claim: &Claim<'_>) -> Option<Problem> {
+    let name = claim.name();
+    (name.chars().count() > MOST_NAME).then(|| {
+        Problem::new(
+            Cause::FieldInvalid,
+            "metadata.name",
+            format!("is \"{}\"; must have at most {MOST_NAME} characters", Shown(name)),
+        )
+    })
+}
+
+/// Everything in a new claim that the platform alone writes, whatever its value.
+fn forbidden(claim: &Claim<'_>) -> Vec<Problem> {
+    let mut paths = Vec::new();
+    for field in PLACEMENT_FIELDS {
+        if claim.parameters().is_some_and(|fields| fields.contains_key(field)) {
+            paths.push(path(field));
+        }
+        if claim.spec.get(field).is_some() {
+            paths.push(format!("spec.{field}"));
+        }
+    }
+    match claim.spec.get("crossplane") {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(fields)) => {
+            // Crossplane's XRD fills this one in before any webhook is asked.
+            let fine = |(field, value): (&String, &Value)| {
+                field == "compositionUpdatePolicy" && (value.is_null() || value == "Manual")
+            };
+            let set = fields.iter().filter(|entry| !fine(*entry));
+            paths.extend(set.map(|(field, _)| format!("spec.crossplane.{}", Shown(field))));
+        }
+        Some(_) => paths.push("spec.crossplane".to_owned()),
+    }
+    if claim.reason().is_some() {
+        paths.push(format!("metadata.annotations[{REASON}]"));
+    }
+    let problem = |path| {
+        Problem::new(
+            Cause::PlacementForbidden,
+            path,
+            "is written by the platform alone; remove it",
+        )
+    };
+    paths.into_iter().map(problem).collect()
+}
+
+fn brings_placement(claim: &Claim<'_>) -> bool {
+    let brings = |field: &&str| claim.parameters().is_some_and(|fields| fields.contains_key(*field));
+    claim.reason().is_some() || PLACEMENT_FIELDS.iter().any(|field| brings(&field))
+}
+
+/// Lets an operator's claim in with the placement it brings, which is how a backup is restored.
+fn restore<'a>(claim: &'a Claim<'a>, catalog: &'a Snapshot) -> Result<Answer<'a>, Vec<Problem>> {
+    let (placed, mut problems) = match restorable(claim) {
+        Ok(placed) => (Some(placed), Vec::new()),
+        Err(problems) => (None, problems),
+    };
+    problems.extend(name(claim));
+    let mut warnings = Vec::new();
+    if let Ok(fields) = fields(claim) {
+        let parameters = Parameters::read(fields);
+        problems.extend(parameters.problems().into_iter().cloned());
+        // An existing database does not need the catalog to go on living.
+        let unknown = parameters.unknown(catalog);
+        warnings.extend(
+            unknown
+                .iter()
+                .map(|problem| format!("{} is not in the catalog; restored as it is", problem.field)),
+        );
+    }
+    if problems.is_empty() {
+        Ok(Answer {
+            warnings,
+            placed,
+            ..Answer::allowed(Outcome::Restored, Vec::new())
+        })
+    } else {
+        Err(problems)
+    }
+}
+
+/// Whether a claim brings a whole placement that agrees with itself, and nothing that Crossplane has yet to write.
+pub(super) fn restorable<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    for (field, value) in claim.crossplane().and_then(Value::as_object).into_iter().flatten() {
+        let at = format!("spec.crossplane.{}", Shown(field));
+        if field == "compositionSelector" || value.is_null() {
+            continue;
+        }
+        if field != "compositionUpdatePolicy" {
+            let message = "must not be in a restored claim; remove it, and Crossplane will write its own";
+            problems.push(Problem::new(Cause::PlacementForbidden, at, message));
+        } else if let Some(Err(remedy)) = sticky::operators_field(field, Some(value)) {
+            problems.push(Problem::new(Cause::FieldInvalid, at, remedy));
+        }
+    }
+    for field in PLACEMENT_FIELDS {
+        if claim.spec.get(field).is_some() {
+            let message = "is no field of a claim; remove it";
+            problems.push(Problem::new(
+                Cause::PlacementForbidden,
+                format!("spec.{field}"),
+                message,
+            ));
+        }
+    }
+    match agreement(claim) {
+        Ok(placed) if problems.is_empty() => Ok(placed),
+        Ok(_) => Err(problems),
+        Err(disagreements) => {
+            problems.extend(disagreements);
+            Err(problems)
+        }
+    }
+}
+
+/// Whether a claim's placement agrees with its own reason: the four fields and the selector equal the winner, the
+/// cell equals, and the figures add up.
+pub(super) fn agreement<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Problem>> {
+    let mismatch = |path: String, message: String| Problem::new(Cause::PlacementMismatch, path, message);
+    let at_reason = || format!("metadata.annotations[{REASON}]");
+    let Some(text) = claim.reason() else {
+        return Err(vec![mismatch(
+            at_reason(),
+            "is missing; a placement comes with its reason".to_owned(),
+        )]);
+    };
+    let reason: Reason<'a> = match serde_json::from_str(text) {
+        Ok(reason) if text.len() <= reason::MOST_BYTES => reason,
+        Ok(_) => {
+            return Err(vec![mismatch(
+                at_reason(),
+                format!("is longer than {} bytes", reason::MOST_BYTES),
+            )]);
+        }
+        Err(error) => return Err(vec![mismatch(at_reason(), format!("is no placement reason: {error}"))]),
+    };
+    let Some(winner) = reason.winner.as_ref().filter(|_| reason.adds_up()) else {
+        return Err(vec![mismatch(
+            at_reason(),
+            "does not add up; use the claim's own backup as it was".to_owned(),
+        )]);
+    };
+    let mut problems = Vec::new();
+    let mut hold = |path: String, given: Option<&Value>, decided: Value| {
+        if given != Some(&decided) {
+            problems.push(mismatch(path, "is not what the placement reason says".to_owned()));
+        }
+    };
+    let given = |field: &str| claim.parameters().and_then(|fields| fields.get(field));
+    hold(path("provider"), given("provider"), json!(winner.provider));
+    hold(path("region"), given("region"), json!(winner.region));
+    hold(
+        path("runtimeCluster"),
+        given("runtimeCluster"),
+        json!(winner.runtime_cluster),
+    );
+    hold(path("network"), given("network"), json!(winner.network));
+    hold(path("cell"), given("cell"), json!(reason.request.cell));
+    let selected = claim
+        .crossplane()
+        .and_then(|crossplane| crossplane.get("compositionSelector"));
+    hold(
+        "spec.crossplane.compositionSelector".to_owned(),
+        selected,
+        selector(&winner.provider),
+    );
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(Placed {
+        candidate: winner.candidate.clone(),
+        provider: winner.provider.clone(),
+        cell: reason.request.cell.clone(),
+        tier: reason.request.tier.clone(),
+        score: winner.score,
+        revision: reason.catalog_revision.clone(),
+    })
+}
+
+/// The composition selector of a cloud: exactly one composition has both labels.
+pub(super) fn selector(provider: &str) -> Value {
+    json!({ "matchLabels": { PROVIDER_LABEL: provider, CLASS_LABEL: CLASS } })
+}
+
+/// The edits that write a placement into a bare claim.
+fn placement_edits<'a>(claim: &Claim<'_>, candidate: &'a Candidate, reason: String) -> Vec<Edit<'a>> {
+    let text = |path, value: &'a str| Edit {
+        path: Cow::Borrowed(path),
+        value: EditValue::Text(Cow::Borrowed(value)),
+    };
+    let network: &BTreeMap<String, String> = &candidate.network;
+    let selector = selector(&candidate.provider);
+    let crossplane = if claim.crossplane().is_some() {
+        Edit {
+            path: Cow::Borrowed("/spec/crossplane/compositionSelector"),
+            value: EditValue::Json(Cow::Owned(selector)),
+        }
+    } else {
+        let crossplane = json!({ "compositionSelector": selector });
+        Edit {
+            path: Cow::Borrowed("/spec/crossplane"),
+            value: EditValue::Json(Cow::Owned(crossplane)),
+        }
+    };
+    vec![
+        text("/spec/parameters/provider", &candidate.provider),
+        text("/spec/parameters/region", &candidate.region),
+        text("/spec/parameters/runtimeCluster", &candidate.runtime_cluster),
+        Edit {
+            path: Cow::Borrowed("/spec/parameters/network"),
+            value: EditValue::Map(network),
+        },
+        crossplane,
+        sticky::reason(claim, Cow::Owned(reason)),
+    ]
+}
+
+/// A decision's winner as log and audit show it.
+pub(super) fn placed<'a>(decision: &Decision<'a>) -> Option<Placed<'a>> {
+    let winner = decision.winner()?;
+    Some(Placed {
+        candidate: Cow::Borrowed(&winner.candidate.name),
+        provider: Cow::Borrowed(&winner.candidate.provider),
+        cell: Cow::Borrowed(&decision.cell.name),
+        tier: decision.request.tier.clone(),
+        score: winner.score,
+        revision: Cow::Borrowed(decision.catalog.revision().as_str()),
+    })
+}
+
+/// What is worth knowing of a decision: how near it was.
+fn warnings(decision: &Decision<'_>) -> Vec<String> {
+    match decision.ranked.as_slice() {
+        [only] => vec![limited(&format!("only {} fits this claim", only.candidate.name))],
+        [first, second, ..] if (first.score - second.score).units() < CLOSE => {
+            let ahead: Points = first.score - second.score;
+            vec![limited(&format!(
+                "{} is ahead of {} by only {ahead} points",
+                first.candidate.name, second.candidate.name
+            ))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A warning, cut at what the API server passes on in full.
+pub(super) fn limited(text: &str) -> String {
+    const MOST: usize = 120;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    let short: String = text.chars().take(MOST - 1).collect();
+    format!("{short}…")
+}

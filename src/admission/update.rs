@@ -1,0 +1,289 @@
+//! UPDATE: nothing is ever rescheduled. The placement is held, and what changed is judged against what is stored.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::answer::{Answer, Outcome};
+use super::create::limited;
+use super::envelope::Head;
+use super::sticky::{self, Held};
+use super::{API_FIELD_MANAGER, Writer};
+use crate::catalog::{Candidate, MULTI_AZ, Snapshot, Tier};
+use crate::claim::parameters::{Parameters, path};
+use crate::claim::{Cause, Claim, Problem, Shown};
+use crate::placement::{failures, required};
+
+/// Answers the change of `old` into `new`.
+#[must_use]
+pub fn answer<'a>(
+    head: &Head<'_>,
+    old: &'a Claim<'a>,
+    new: &Claim<'_>,
+    catalog: &Snapshot,
+    writer: Writer,
+) -> Answer<'a> {
+    if let Err(problem) = shaped(old, new) {
+        return Answer::refused(vec![problem]);
+    }
+    let Held { edits, mut problems } = sticky::hold(old, new, writer);
+    let empty = Map::new();
+    let change = Change {
+        old: old.parameters().unwrap_or(&empty),
+        new: new.parameters().unwrap_or(&empty),
+    };
+    problems.extend(change.fixed());
+    problems.extend(creates_only(head, old, new));
+    let mut warnings = Vec::new();
+    // A claim that is being deleted only has to keep its placement; the new object's timestamp is anybody's word.
+    if old.metadata.deletion_timestamp.is_none() {
+        let (found, notes) = change.judge(catalog, writer);
+        problems.extend(found);
+        warnings = notes;
+    }
+    if !problems.is_empty() {
+        return Answer::refused(problems);
+    }
+    let outcome = if edits.is_empty() {
+        Outcome::Unchanged
+    } else {
+        Outcome::Repaired
+    };
+    Answer {
+        warnings,
+        ..Answer::allowed(outcome, edits)
+    }
+}
+
+/// Whether `new` has the mappings that `old` has, so that there is a place to put things back.
+fn shaped(old: &Claim<'_>, new: &Claim<'_>) -> Result<(), Problem> {
+    let remedy = "send it as it is stored, with your changes";
+    let hold = |path: &str, old: Option<&Value>, new: Option<&Value>| match (old, new) {
+        (_, Some(Value::Object(_))) | (None | Some(Value::Null), None | Some(Value::Null)) => Ok(()),
+        (_, None | Some(Value::Null)) => Err(Problem::new(Cause::FieldMissing, path, format!("is missing; {remedy}"))),
+        (_, Some(_)) => Err(Problem::new(
+            Cause::FieldType,
+            path,
+            format!("must be a mapping; {remedy}"),
+        )),
+    };
+    hold("spec", Some(&old.spec), Some(&new.spec))?;
+    hold(
+        "spec.parameters",
+        old.spec.get("parameters"),
+        new.spec.get("parameters"),
+    )
+}
+
+/// Our REST API never changes a claim, not even when two of its requests race.
+fn creates_only(head: &Head<'_>, old: &Claim<'_>, new: &Claim<'_>) -> Option<Problem> {
+    let manager = head.field_manager();
+    let ours = manager
+        .strip_prefix(API_FIELD_MANAGER)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    (ours && old.spec != new.spec).then(|| {
+        Problem::new(
+            Cause::WriterForbidden,
+            "spec",
+            "the REST API only creates claims; change this one with kubectl or GitOps",
+        )
+    })
+}
+
+/// The parameters before and after.
+struct Change<'c> {
+    old: &'c Map<String, Value>,
+    new: &'c Map<String, Value>,
+}
+
+impl Change<'_> {
+    /// Whether a field means something else than before: absent is null, and for `ha` false; a tier has no case.
+    fn changed(&self, field: &str) -> bool {
+        let before = self.old.get(field).filter(|value| !value.is_null());
+        let after = self.new.get(field).filter(|value| !value.is_null());
+        match (field, before, after) {
+            ("tier", Some(Value::String(before)), Some(Value::String(after))) => !before.eq_ignore_ascii_case(after),
+            ("ha", before, after) => before.unwrap_or(&Value::Bool(false)) != after.unwrap_or(&Value::Bool(false)),
+            (_, before, after) => before != after,
+        }
+    }
+
+    /// Problems with the two fields that stay for life.
+    fn fixed(&self) -> impl Iterator<Item = Problem> {
+        ["cell", "environment"]
+            .into_iter()
+            .filter(|field| self.changed(field))
+            .map(|field| {
+                let stored = match self.old.get(field) {
+                    Some(Value::String(stored)) => format!("is \"{}\" for life", Shown(stored)),
+                    _ => "was never set and stays so".to_owned(),
+                };
+                let message = format!("{stored}; set it back, or make a new claim and move the data");
+                Problem::new(Cause::FieldFixed, path(field), message)
+            })
+    }
+
+    /// What is wrong with the other four, and what is worth knowing.
+    fn judge(&self, catalog: &Snapshot, writer: Writer) -> (Vec<Problem>, Vec<String>) {
+        let mut problems = Vec::new();
+        let mut warnings = Vec::new();
+        let (before, after) = (Parameters::read(self.old), Parameters::read(self.new));
+        let changed = |field| self.changed(field);
+        let given = [
+            ("tier", after.tier.as_ref().err()),
+            ("size", after.size.as_ref().err()),
+            ("storageGB", after.storage_gb.as_ref().err()),
+            ("ha", after.ha.as_ref().err()),
+        ];
+        problems.extend(
+            given
+                .into_iter()
+                .filter(|(field, _)| changed(field))
+                .filter_map(|(_, problem)| problem.cloned()),
+        );
+        if let Ok(gb) = after.storage_gb
+            && let Some(stored) = self.old.get("storageGB").and_then(Value::as_u64)
+            && u64::from(gb) < stored
+        {
+            let message = format!("is {gb}, less than the {stored} stored; storage only grows");
+            problems.push(Problem::new(Cause::StorageShrunk, path("storageGB"), message));
+        }
+        let old_tier = before.tier.as_ref().ok().and_then(|name| catalog.tier(name));
+        let new_tier = after.tier.as_ref().ok().and_then(|name| catalog.tier(name));
+        if changed("tier") {
+            problems.extend(
+                after
+                    .unknown(catalog)
+                    .into_iter()
+                    .filter(|problem| problem.field == path("tier")),
+            );
+            if let Some(new_tier) = new_tier
+                && !writer.operator
+            {
+                problems.extend(lowered(old_tier, new_tier));
+            }
+        }
+        if let (Some(new_tier), Ok(new_ha)) = (new_tier, after.ha) {
+            let asked = required(new_tier, new_ha);
+            let had = old_tier.map_or_else(
+                || {
+                    if before.ha == Ok(true) {
+                        BTreeSet::from([MULTI_AZ])
+                    } else {
+                        BTreeSet::new()
+                    }
+                },
+                |old_tier| required(old_tier, before.ha == Ok(true)),
+            );
+            let asks_anew = ["tier", "ha", "size", "storageGB"].into_iter().any(changed);
+            match self.candidate(catalog) {
+                Stored::Nowhere => {}
+                Stored::Gone => {
+                    let raised: Vec<&str> = asked.difference(&had).copied().collect();
+                    if asks_anew && !raised.is_empty() {
+                        problems.push(unfit(changed("tier"), &format!(
+                            "asks for {}, and the place of this database is not in the catalog any more, so nobody can tell whether it has that",
+                            raised.join(" and ")
+                        )));
+                    } else {
+                        warnings.push(limited(
+                            "the place of this database is not in the catalog any more; it stays where it is",
+                        ));
+                    }
+                }
+                Stored::At(candidate) => {
+                    let now = failures(candidate, &asked);
+                    let then = failures(candidate, &had);
+                    let new = now
+                        .iter()
+                        .filter(|failure| failure.counts_for_existing() && !then.contains(failure));
+                    let new: Vec<String> = new.map(ToString::to_string).collect();
+                    if asks_anew && !new.is_empty() {
+                        problems.push(unfit(
+                            changed("tier"),
+                            &format!("{} {}", candidate.name, new.join(", ")),
+                        ));
+                    } else if !now.is_empty() {
+                        let now: Vec<String> = now.iter().map(ToString::to_string).collect();
+                        warnings.push(limited(&format!(
+                            "stays on {}, though: {}",
+                            candidate.name,
+                            now.join(", ")
+                        )));
+                    }
+                }
+            }
+        }
+        (problems, warnings)
+    }
+
+    /// The candidate that the claim is stored on. Candidates may be renamed, so the three fields find it.
+    fn candidate<'s>(&self, catalog: &'s Snapshot) -> Stored<'s> {
+        let stored = |field| self.old.get(field).and_then(Value::as_str);
+        let (Some(provider), Some(region), Some(cluster)) =
+            (stored("provider"), stored("region"), stored("runtimeCluster"))
+        else {
+            return Stored::Nowhere;
+        };
+        let cell = stored("cell").and_then(|cell| catalog.cell(cell));
+        let found = cell.into_iter().flat_map(|cell| &cell.candidates).find(|candidate| {
+            candidate.provider == provider && candidate.region == region && candidate.runtime_cluster == cluster
+        });
+        found.map_or(Stored::Gone, Stored::At)
+    }
+}
+
+/// Where a stored claim runs, as the present catalog sees it.
+enum Stored<'s> {
+    /// It has no whole placement: it is older than the webhook.
+    Nowhere,
+    /// The catalog does not have that place any more.
+    Gone,
+    /// There.
+    At(&'s Candidate),
+}
+
+fn unfit(tier_changed: bool, what: &str) -> Problem {
+    let field = if tier_changed { "tier" } else { "ha" };
+    let message = format!("{what}; a database is not moved: set it back, or make a new claim and move the data");
+    Problem::new(Cause::PlacementUnfit, path(field), message)
+}
+
+/// Whether a tier requires less than the stored one in any respect, which would take protection off a live database.
+fn lowered(old: Option<&Tier>, new: &Tier) -> Option<Problem> {
+    let less = match old {
+        None => {
+            "the stored tier is not in the catalog any more, so nobody can tell whether it requires less".to_owned()
+        }
+        Some(old) => {
+            let mut less: Vec<String> = old
+                .requires
+                .difference(&new.requires)
+                .map(|capability| format!("no {capability}"))
+                .collect();
+            if new.rto_minutes > old.rto_minutes {
+                less.push(format!(
+                    "an RTO of {} minutes instead of {}",
+                    new.rto_minutes, old.rto_minutes
+                ));
+            }
+            if new.rpo_minutes > old.rpo_minutes {
+                less.push(format!(
+                    "an RPO of {} minutes instead of {}",
+                    new.rpo_minutes, old.rpo_minutes
+                ));
+            }
+            if less.is_empty() {
+                return None;
+            }
+            format!(
+                "{} requires less than {}: {}",
+                new.shown(),
+                old.shown(),
+                less.join(", ")
+            )
+        }
+    };
+    let message = format!("{less}; set it back, or ask your platform team, whose operators may lower it");
+    Some(Problem::new(Cause::TierLowered, path("tier"), message))
+}

@@ -1,0 +1,163 @@
+//! CREATE after every mutator: the lock. The placement must be exactly what the decision gives, so nothing that runs
+//! between the two webhooks can move a new claim, and a claim that was never placed does not get in.
+
+use serde_json::{Value, json};
+
+use super::Writer;
+use super::answer::{Answer, Outcome};
+use super::create::{agreement, fields, limited, placed, restorable, selector};
+use crate::catalog::live::Held;
+use crate::claim::parameters::{Parameters, path};
+use crate::claim::{Cause, Claim, Problem, REASON, Shown};
+use crate::placement::{self, Reason, Request, decide};
+
+const OTHER: &str =
+    "is not what was decided; another admission webhook changed the claim after it was placed: ask your platform team";
+
+/// Answers the creation of `claim`, which has been through every mutating webhook.
+#[must_use]
+pub fn answer<'a>(claim: &'a Claim<'a>, catalog: &'a Held, writer: Writer) -> Answer<'a> {
+    let problems = match lock(claim, catalog) {
+        Ok(answer) => return answer,
+        Err(problems) => problems,
+    };
+    match restorable(claim) {
+        Ok(placed) if writer.operator => Answer {
+            placed: Some(placed),
+            ..Answer::allowed(Outcome::Restored, Vec::new())
+        },
+        _ => Answer::refused(problems),
+    }
+}
+
+fn lock<'a>(claim: &'a Claim<'a>, catalog: &'a Held) -> Result<Answer<'a>, Vec<Problem>> {
+    let at_reason = format!("metadata.annotations[{REASON}]");
+    let Some(text) = claim.reason() else {
+        return Err(vec![Problem::new(
+            Cause::PlacementMismatch,
+            at_reason,
+            "is missing: the claim was not placed, so the mutating webhook was not called; ask your platform team",
+        )]);
+    };
+    let parameters = Parameters::read(fields(claim).map_err(|problem| vec![problem])?);
+    let malformed: Vec<Problem> = parameters.problems().into_iter().cloned().collect();
+    if !malformed.is_empty() {
+        return Err(malformed);
+    }
+    let Ok(reason) = serde_json::from_str::<Reason<'a>>(text) else {
+        return Err(vec![Problem::new(Cause::PlacementMismatch, at_reason, OTHER)]);
+    };
+    let mut problems = other_crossplane_fields(claim);
+    match catalog.revision(&reason.catalog_revision) {
+        Some(snapshot) => {
+            let request = parameters.request(snapshot)?;
+            let decision = decide(snapshot, request).map_err(|_| mismatch("spec.parameters"))?;
+            let winner = decision.winner().ok_or_else(|| mismatch("spec.parameters"))?.candidate;
+            let mut hold = |path: String, given: Option<&Value>, decided: Value| {
+                if given != Some(&decided) {
+                    problems.push(Problem::new(Cause::PlacementMismatch, path, OTHER));
+                }
+            };
+            let given = |field: &str| claim.parameters().and_then(|fields| fields.get(field));
+            hold(path("provider"), given("provider"), json!(winner.provider));
+            hold(path("region"), given("region"), json!(winner.region));
+            hold(
+                path("runtimeCluster"),
+                given("runtimeCluster"),
+                json!(winner.runtime_cluster),
+            );
+            hold(path("network"), given("network"), json!(winner.network));
+            let selected = claim
+                .crossplane()
+                .and_then(|crossplane| crossplane.get("compositionSelector"));
+            hold(
+                "spec.crossplane.compositionSelector".to_owned(),
+                selected,
+                selector(&winner.provider),
+            );
+            if text != decision.reason() {
+                problems.push(Problem::new(Cause::PlacementMismatch, at_reason, OTHER));
+            }
+            if !problems.is_empty() {
+                return Err(problems);
+            }
+            Ok(Answer {
+                placed: placed(&decision),
+                ..Answer::allowed(Outcome::Confirmed, Vec::new())
+            })
+        }
+        None => {
+            let placed = agreement(claim)?;
+            let request = parameters.request(catalog.snapshot())?;
+            problems.extend(unfit(catalog, &reason, &request));
+            if !problems.is_empty() {
+                return Err(problems);
+            }
+            let warning =
+                limited("placed on a catalog revision that this server does not hold; its candidate still fits");
+            let answer = Answer::allowed(Outcome::ConfirmedElsewhere, Vec::new());
+            Ok(Answer {
+                placed: Some(placed),
+                warnings: vec![warning],
+                ..answer
+            })
+        }
+    }
+}
+
+fn mismatch(path: &str) -> Vec<Problem> {
+    vec![Problem::new(Cause::PlacementMismatch, path, OTHER)]
+}
+
+/// What in `spec.crossplane` is neither the selector nor the update policy, which the XRD's default fills in.
+fn other_crossplane_fields(claim: &Claim<'_>) -> Vec<Problem> {
+    let fields = claim.crossplane().and_then(Value::as_object).into_iter().flatten();
+    fields
+        .filter(|(field, value)| {
+            !matches!(field.as_str(), "compositionSelector" | "compositionUpdatePolicy") && !value.is_null()
+        })
+        .map(|(field, _)| {
+            Problem::new(
+                Cause::PlacementMismatch,
+                format!("spec.crossplane.{}", Shown(field)),
+                OTHER,
+            )
+        })
+        .collect()
+}
+
+/// Why a placement that was decided on a catalog we do not hold cannot be taken on the present one.
+fn unfit(catalog: &Held, reason: &Reason<'_>, request: &Request<'_>) -> Option<Problem> {
+    let snapshot = catalog.snapshot();
+    let winner = reason.winner.as_ref()?;
+    let problem = |field: &str, message: String| Some(Problem::new(Cause::PlacementMismatch, field, message));
+    if reason.request != *request {
+        return problem("spec.parameters", OTHER.to_owned());
+    }
+    let cell = snapshot.cell(&request.cell)?;
+    let tier = snapshot.tier(&request.tier)?;
+    let Some(candidate) = cell.candidates.iter().find(|candidate| {
+        candidate.name == winner.candidate
+            && candidate.provider == winner.provider
+            && candidate.region == winner.region
+            && candidate.runtime_cluster == winner.runtime_cluster
+            && candidate.network == *winner.network
+    }) else {
+        let message = format!(
+            "{} is not a candidate of the present catalog; apply the claim again",
+            Shown(&winner.candidate)
+        );
+        return problem("spec.parameters", message);
+    };
+    let failures = placement::failures(candidate, &placement::required(tier, request.ha));
+    let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    if failures.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "{} does not fit any more: {}; apply the claim again",
+        candidate.name,
+        failures.join(", ")
+    );
+    problem("spec.parameters", message)
+}
