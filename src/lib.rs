@@ -1,8 +1,25 @@
-//! idp-multicloud.
+//! Which cloud a managed database runs in, decided at admission, provably and for life.
+//!
+//! The house, room by room. Arrows run one way, down this list; a room may use those below it and none above.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`cli`] | the command line, one file a subcommand |
+//! | [`server`] | listeners, limits, health, drain: the only place that wires rooms together |
+//! | [`admission`] | review in, review out: create, update, validate, the envelope |
+//! | [`claim`] | `MySQLInstanceClaim` on the wire, and the one conversion into a placement request |
+//! | [`placement`] | the decision: gates, scores, reason; pure |
+//! | [`catalog`] | cells, candidates, tiers, clouds: the checked snapshot, and its sources |
+//! | [`certs`] | a leaf: serving certificates |
+//! | [`telemetry`] | a leaf: logs and metrics |
+//! | [`yaml`] | a leaf: YAML in and out |
 
 pub mod admission;
 pub mod catalog;
 pub mod certs;
 pub mod claim;
+pub mod cli;
 pub mod placement;
+pub mod server;
+pub mod telemetry;
 pub mod yaml;

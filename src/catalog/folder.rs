@@ -11,13 +11,13 @@ use crate::yaml;
 /// A folder of catalog files, and which content of it was looked at last.
 ///
 /// Bytes are compared, not times: a mounted `ConfigMap` changes by a symlink swap.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Folder {
     dir: PathBuf,
     seen: Option<Seen>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
     Content([u8; 32]),
     Unreadable(String),

@@ -1,0 +1,221 @@
+//! `serve`: everything that has to be good is proven before a port is bound.
+
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::Context;
+use arc_swap::ArcSwapOption;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::Targets;
+
+use super::{Outcome, Source};
+use crate::admission::Settings;
+use crate::catalog::folder::Folder;
+use crate::catalog::live::Live;
+use crate::certs::{self, Certificates};
+use crate::server::{self, Ended, Limits, Listeners, State};
+use crate::telemetry::{self, LogFormat, Metrics};
+
+/// Exit status after a second signal, as a shell gives it to what SIGTERM ended.
+const ENDED_AT_ONCE: i32 = 143;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// HTTPS for the API server: POST /mutate, POST /validate; "off" for none
+    #[arg(long, env = "IDP_ADMISSION_ADDR", value_name = "ADDR", default_value = "127.0.0.1:8443", value_parser = address)]
+    admission_addr: Address,
+    /// HTTP for people and programs: GET /health; "off" for none
+    #[arg(long, env = "IDP_API_ADDR", value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = address)]
+    api_addr: Address,
+    /// HTTP for operators: GET /livez, /readyz, /metrics; "off" for none
+    #[arg(long, env = "IDP_OPS_ADDR", value_name = "ADDR", default_value = "127.0.0.1:8081", value_parser = address)]
+    ops_addr: Address,
+    /// PEM file with the serving certificate and its chain; without one, a self-signed pair is made for this run
+    #[arg(long, env = "IDP_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// PEM file with the private key of --tls-cert
+    #[arg(long, env = "IDP_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Where the catalog is: "builtin", or a folder of *.yaml files, which is watched for changes
+    #[arg(long, env = "IDP_CATALOG", value_name = "builtin|DIR", default_value = "builtin", value_parser = Source::parse)]
+    catalog: Source,
+    /// The group whose members may restore claims and roll out composition revisions; nobody if not given
+    #[arg(long, env = "IDP_OPERATOR_GROUP", value_name = "GROUP", value_parser = not_empty)]
+    operator_group: Option<String>,
+    /// The user name that Crossplane writes with
+    #[arg(long, env = "IDP_CROSSPLANE_ACCOUNT", value_name = "USER", value_parser = not_empty,
+          default_value = "system:serviceaccount:crossplane-system:crossplane")]
+    crossplane_account: String,
+    /// The longest that a request may take; the API server's own ?timeout= counts where it is shorter
+    #[arg(long, env = "IDP_REQUEST_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    request_timeout: Duration,
+    /// How long to go on serving, not ready any more, after SIGTERM
+    #[arg(long, env = "IDP_DRAIN_DELAY", value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
+    drain_delay: Duration,
+    /// The most connections open at a time, for each listener
+    #[arg(long, env = "IDP_MAX_CONNECTIONS", value_name = "N", default_value_t = 1000)]
+    max_connections: usize,
+    /// How log lines on standard error look
+    #[arg(long, env = "IDP_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    log_format: Log,
+    /// Which log lines there are: a level, or levels by module, as in "info,hyper=debug"
+    #[arg(long, env = "IDP_LOG", value_name = "FILTER", default_value = "info", value_parser = telemetry::filter)]
+    log: Targets,
+}
+
+/// An address to listen on; `None` is "off".
+#[derive(Clone, Copy, Debug)]
+struct Address(Option<SocketAddr>);
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Log {
+    Text,
+    Json,
+}
+
+fn address(text: &str) -> Result<Address, String> {
+    if text == "off" {
+        return Ok(Address(None));
+    }
+    let parsed = text.parse().map(|address| Address(Some(address)));
+    parsed.map_err(|_| "must be an IP address and port, such as 127.0.0.1:8443 or [::]:8443, or off".to_owned())
+}
+
+fn not_empty(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        Err("must not be empty; leave it out for the default".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
+    let format = match args.log_format {
+        Log::Text => LogFormat::Text,
+        Log::Json => LogFormat::Json,
+    };
+    telemetry::init(format, args.log.clone())?;
+    let source = match (&args.tls_cert, &args.tls_key) {
+        (Some(cert), Some(key)) => certs::Source::Files {
+            cert: cert.clone(),
+            key: key.clone(),
+        },
+        _ => certs::Source::Ephemeral,
+    };
+    let certificates = Certificates::open(source)?;
+    let snapshot = args.catalog.load()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(args, certificates, Live::new(snapshot)))?;
+    Ok(Outcome::Done)
+}
+
+async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow::Result<()> {
+    // Signals count from here on, so that one that comes during the start is not lost.
+    let ended = ended()?;
+    let listeners = Listeners {
+        admission: bind("--admission-addr", args.admission_addr)?,
+        api: bind("--api-addr", args.api_addr)?,
+        ops: bind("--ops-addr", args.ops_addr)?,
+    };
+    let folder = match &args.catalog {
+        Source::Folder(dir) => Some(Folder::new(dir)),
+        Source::Builtin => None,
+    };
+    let state = State {
+        catalog,
+        catalog_refusal: ArcSwapOption::empty(),
+        settings: Settings {
+            crossplane_account: args.crossplane_account,
+            operator_group: args.operator_group,
+        },
+        request_timeout: args.request_timeout,
+        metrics: Metrics::default(),
+        draining: AtomicBool::new(false),
+    };
+    state.announce_catalog();
+    state.metrics.certificate(certificates.status().validity.not_after);
+    if certificates.status().ephemeral {
+        tracing::warn!("no --tls-cert: serving with a self-signed certificate made for this run");
+    }
+    greet(&args.catalog, &state, &listeners)?;
+    let limits = Limits {
+        drain_delay: args.drain_delay,
+        connections: args.max_connections,
+    };
+    server::run(
+        Arc::new(state),
+        listeners,
+        Arc::new(certificates),
+        folder,
+        limits,
+        ended,
+    )
+    .await?;
+    Ok(())
+}
+
+fn bind(flag: &str, Address(address): Address) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = TcpListener::bind(address)
+        .with_context(|| format!("{flag}: cannot listen on {address}; give another address, or off"))?;
+    Ok(Some(listener))
+}
+
+/// Says on standard output what is served where, and, where that is a first try, what to do next.
+fn greet(source: &Source, state: &State, listeners: &Listeners) -> anyhow::Result<()> {
+    let catalog = match source {
+        Source::Builtin => "built-in catalog".to_owned(),
+        Source::Folder(dir) => format!("catalog {}", dir.display()),
+    };
+    let held = state.catalog.current();
+    println!(
+        "idp-multicloud {}, {catalog}, revision {}",
+        env!("CARGO_PKG_VERSION"),
+        held.snapshot().revision().short()
+    );
+    let local = |listener: &Option<TcpListener>| listener.as_ref().map(TcpListener::local_addr).transpose();
+    let admission = local(&listeners.admission)?;
+    for (name, scheme, address, paths) in [
+        ("admission", "https", admission, "POST /mutate, /validate"),
+        ("api", "http", local(&listeners.api)?, "GET /health"),
+        ("ops", "http", local(&listeners.ops)?, "GET /livez, /readyz, /metrics"),
+    ] {
+        match address {
+            Some(address) => println!("  {name:<9}  {scheme}://{address}  {paths}"),
+            None => println!("  {name:<9}  off"),
+        }
+    }
+    if let (Source::Builtin, Some(admission)) = (source, admission) {
+        println!(
+            "\nTry, in another terminal:\n  \
+             idp-multicloud place --cell payments --tier C1 --environment prod --size medium --storage-gb 50 --ha\n  \
+             curl -sk https://{admission}/mutate --json @tests/reviews/create.json\n\
+             Ctrl-C ends it."
+        );
+    }
+    Ok(())
+}
+
+/// Resolves at the first SIGTERM or SIGINT. A second one ends the process at once.
+fn ended() -> std::io::Result<impl Future<Output = Ended>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        let ended = tokio::select! {
+            _ = terminate.recv() => Ended::Gently,
+            _ = interrupt.recv() => Ended::Now,
+        };
+        tokio::spawn(async move {
+            let (terminate, interrupt) = (pin!(terminate.recv()), pin!(interrupt.recv()));
+            tokio::select! { _ = terminate => {}, _ = interrupt => {} }
+            tracing::warn!("a second signal: ending at once");
+            std::process::exit(ENDED_AT_ONCE);
+        });
+        ended
+    })
+}

@@ -1,0 +1,168 @@
+//! Listeners, limits, health and graceful drain: the only place that wires rooms together.
+
+mod connections;
+mod handlers;
+mod watch;
+
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use axum::Router;
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::RustlsAcceptor;
+
+use crate::admission::Settings;
+use crate::catalog::folder::Folder;
+use crate::catalog::live::Live;
+use crate::certs::Certificates;
+use crate::telemetry::Metrics;
+
+pub use connections::Limited;
+pub use handlers::{admission, api, ops};
+
+/// How long a new connection has for its TLS handshake, and then for its first request's header.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+
+/// How long a connection may then lie idle, or take for the next header. Longer than the 90 s after which Go's client
+/// (the API server) drops an idle connection, so that never a request meets a connection that we are just closing.
+const IDLE: Duration = Duration::from_secs(120);
+
+/// What a running server shares between its requests.
+#[derive(Debug)]
+pub struct State {
+    /// The catalog in force.
+    pub catalog: Live,
+    /// Why the newest change of the catalog is not in force, while that is so.
+    pub catalog_refusal: ArcSwapOption<String>,
+    /// Who has which privilege.
+    pub settings: Settings,
+    /// The longest that a request may take, its body included.
+    pub request_timeout: Duration,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Set once the server is to end: not ready, while it goes on serving.
+    pub draining: AtomicBool,
+}
+
+impl State {
+    /// Whether the server is about to end.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// How a server runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long it goes on serving once it is to end, so that whoever sends requests learns of it first.
+    pub drain_delay: Duration,
+    /// The most connections open at a time, for each listener.
+    pub connections: usize,
+}
+
+/// The bound listeners; `None` is switched off.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// HTTPS: the webhooks.
+    pub admission: Option<TcpListener>,
+    /// HTTP: REST and portal.
+    pub api: Option<TcpListener>,
+    /// HTTP: health and metrics.
+    pub ops: Option<TcpListener>,
+}
+
+/// Serves until `ended` resolves, then drains: `/readyz` fails first, serving goes on for the delay, requests in flight
+/// finish.
+///
+/// # Errors
+/// A listener that cannot be served from.
+pub async fn run(
+    state: Arc<State>,
+    listeners: Listeners,
+    certificates: Arc<Certificates>,
+    folder: Option<Folder>,
+    limits: Limits,
+    ended: impl Future<Output = Ended>,
+) -> io::Result<()> {
+    let handle = Handle::new();
+    let watching = tokio::spawn(watch::watch(Arc::clone(&state), Arc::clone(&certificates), folder));
+    let mut serving = tokio::task::JoinSet::new();
+    let limited = || Limited::new(NoDelayAcceptor::new(), limits.connections, Arc::clone(&state));
+    if let Some(listener) = listeners.admission {
+        let tls = RustlsAcceptor::new(certificates.tls())
+            .handshake_timeout(FIRST_REQUEST)
+            .acceptor(limited());
+        let server = axum_server::from_tcp(listener)?.acceptor(tls);
+        serving.spawn(tuned(server, &handle).serve(admission(Arc::clone(&state)).into_make_service()));
+    }
+    let plain = [
+        (listeners.api, api(&state)),
+        (listeners.ops, ops(Arc::clone(&state), Arc::clone(&certificates))),
+    ];
+    for (listener, router) in plain {
+        let Some(listener) = listener else { continue };
+        let server = axum_server::from_tcp(listener)?.acceptor(limited());
+        serving.spawn(tuned(server, &handle).serve(router.into_make_service()));
+    }
+    let ended = tokio::select! {
+        ended = ended => ended,
+        Some(stopped) = serving.join_next() => {
+            return stopped.map_err(io::Error::other)?;
+        }
+    };
+    state.draining.store(true, Ordering::Relaxed);
+    if ended == Ended::Gently {
+        tracing::info!(delay = ?limits.drain_delay, "asked to end: not ready any more, still serving");
+        tokio::time::sleep(limits.drain_delay).await;
+    }
+    tracing::info!("no new connections; finishing requests in flight");
+    handle.graceful_shutdown(Some(state.request_timeout));
+    while let Some(stopped) = serving.join_next().await {
+        stopped.map_err(io::Error::other)??;
+    }
+    watching.abort();
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// How a server was asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By whatever runs it (SIGTERM): others may still send it requests for a while.
+    Gently,
+    /// By a person at the keyboard (SIGINT): nobody else knows of it, so there is no need to wait.
+    Now,
+}
+
+fn tuned<A>(
+    mut server: axum_server::Server<SocketAddr, A>,
+    handle: &Handle<SocketAddr>,
+) -> axum_server::Server<SocketAddr, A> {
+    server.http_builder().http1().header_read_timeout(IDLE);
+    server
+        .http1_only()
+        .first_request_timeout(FIRST_REQUEST)
+        .accept_error_handler(|peer, error| tracing::debug!(?peer, %error, "connection not accepted"))
+        .handle(handle.clone())
+}
+
+/// The routes of every listener answer a panic in one request with 500, count it, and go on.
+pub(crate) fn guarded(router: Router, state: &Arc<State>) -> Router {
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse;
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    let state = Arc::clone(state);
+    router.layer(CatchPanicLayer::custom(move |_| {
+        state.metrics.panicked();
+        tracing::error!("a request panicked, which is a bug; it is answered with 500 and the others go on");
+        (StatusCode::INTERNAL_SERVER_ERROR, "internal error; the log says more\n").into_response()
+    }))
+}

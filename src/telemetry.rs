@@ -1,0 +1,278 @@
+//! Logs and metrics: how they are set up, and what is counted. A leaf: callers bring words, not types.
+//!
+//! No label takes a value that a claim's author can type: operations, outcomes and causes are closed sets, and cells,
+//! tiers and providers come from the catalog.
+
+use std::io::{self, IsTerminal};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Sends log lines to standard error. `filter` is a level, or levels by module, as in `info,hyper=warn`.
+///
+/// # Errors
+/// A subscriber is set already.
+pub fn init(format: LogFormat, filter: Targets) -> Result<(), TryInitError> {
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_target(false);
+    let registry = tracing_subscriber::registry().with(filter);
+    match format {
+        LogFormat::Text => registry.with(layer.with_ansi(io::stderr().is_terminal())).try_init(),
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+    }
+}
+
+/// Reads a log filter.
+///
+/// # Errors
+/// It is none.
+pub fn filter(text: &str) -> Result<Targets, ParseError> {
+    text.parse()
+}
+
+/// The labels of `idp_admission_reviews_total` and `idp_admission_duration_seconds`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Review {
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refusal {
+    cause: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Placement {
+    cell: String,
+    tier: String,
+    provider: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Revision {
+    revision: String,
+}
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    reviews: Family<Review, Counter>,
+    refusals: Family<Refusal, Counter>,
+    placements: Family<Placement, Counter>,
+    duration: Histogram,
+    in_flight: Gauge,
+    unreadable: Counter,
+    panics: Counter,
+    connections_refused: Counter,
+    certificate_not_after: Gauge,
+    certificate_refusals: Counter,
+    catalog: Family<Revision, Gauge>,
+    catalog_since: Gauge,
+    catalog_refusals: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        // From 50 µs, a review's usual time, to 13 s, beyond the longest that an API server waits by default.
+        let duration = Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(
+            50e-6, 2.0, 19,
+        ));
+        let mut metrics = Self {
+            registry: Registry::with_prefix("idp"),
+            reviews: Family::default(),
+            refusals: Family::default(),
+            placements: Family::default(),
+            duration,
+            in_flight: Gauge::default(),
+            unreadable: Counter::default(),
+            panics: Counter::default(),
+            connections_refused: Counter::default(),
+            certificate_not_after: Gauge::default(),
+            certificate_refusals: Counter::default(),
+            catalog: Family::default(),
+            catalog_since: Gauge::default(),
+            catalog_refusals: Counter::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "admission_reviews",
+            "Admission reviews answered, by operation and outcome",
+            self.reviews.clone(),
+        );
+        registry.register(
+            "admission_refusals",
+            "Problems that claims were refused for, by cause; one refusal can have several",
+            self.refusals.clone(),
+        );
+        registry.register(
+            "placements",
+            "Claims placed, dry runs apart, by cell, tier and provider",
+            self.placements.clone(),
+        );
+        registry.register(
+            "admission_duration_seconds",
+            "Time from a review's headers to its answer",
+            self.duration.clone(),
+        );
+        registry.register(
+            "admission_in_flight",
+            "Reviews being answered now",
+            self.in_flight.clone(),
+        );
+        registry.register(
+            "admission_unreadable",
+            "Requests answered with an HTTP error, as their body was no review, too late or too large",
+            self.unreadable.clone(),
+        );
+        registry.register(
+            "panics",
+            "Requests that ended in a panic; each is a bug",
+            self.panics.clone(),
+        );
+        registry.register(
+            "connections_refused",
+            "Connections closed at once, as too many were open",
+            self.connections_refused.clone(),
+        );
+        registry.register(
+            "certificate_not_after_timestamp_seconds",
+            "When the serving certificate expires, in Unix time",
+            self.certificate_not_after.clone(),
+        );
+        registry.register(
+            "certificate_refusals",
+            "New serving certificates refused, each time keeping the last good one",
+            self.certificate_refusals.clone(),
+        );
+        registry.register("catalog_info", "The catalog revision in force", self.catalog.clone());
+        registry.register(
+            "catalog_since_timestamp_seconds",
+            "Since when that catalog revision is in force, in Unix time",
+            self.catalog_since.clone(),
+        );
+        registry.register(
+            "catalog_refusals",
+            "Catalog changes refused, each time keeping the last good catalog",
+            self.catalog_refusals.clone(),
+        );
+    }
+
+    /// Everything in the `OpenMetrics` text format.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut out = String::new();
+        // Writing to a string cannot fail.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+
+    /// Counts one review as being answered until the guard is dropped.
+    pub fn in_flight(&self) -> InFlight<'_> {
+        self.in_flight.inc();
+        InFlight(&self.in_flight)
+    }
+
+    /// Counts one answered review, and each cause of a refusal.
+    pub fn review(
+        &self,
+        operation: &'static str,
+        outcome: &'static str,
+        causes: impl Iterator<Item = &'static str>,
+        took: Duration,
+    ) {
+        self.reviews.get_or_create(&Review { operation, outcome }).inc();
+        self.duration.observe(took.as_secs_f64());
+        for cause in causes {
+            self.refusals.get_or_create(&Refusal { cause }).inc();
+        }
+    }
+
+    /// Counts one claim placed.
+    pub fn placement(&self, cell: &str, tier: &str, provider: &str) {
+        let labels = Placement {
+            cell: cell.to_owned(),
+            tier: tier.to_owned(),
+            provider: provider.to_owned(),
+        };
+        self.placements.get_or_create(&labels).inc();
+    }
+
+    /// Counts one body that could not be answered as a review.
+    pub fn unreadable(&self) {
+        self.unreadable.inc();
+    }
+
+    /// Counts one panic.
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+
+    /// Counts one connection closed because too many were open.
+    pub fn connection_refused(&self) {
+        self.connections_refused.inc();
+    }
+
+    /// Says when the serving certificate expires.
+    pub fn certificate(&self, not_after: i64) {
+        self.certificate_not_after.set(not_after);
+    }
+
+    /// Counts one refused certificate.
+    pub fn certificate_refused(&self) {
+        self.certificate_refusals.inc();
+    }
+
+    /// Says which catalog is in force.
+    pub fn catalog(&self, revision: &str, since: SystemTime) {
+        self.catalog.clear();
+        self.catalog
+            .get_or_create(&Revision {
+                revision: revision.to_owned(),
+            })
+            .set(1);
+        let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        self.catalog_since.set(since.try_into().unwrap_or(i64::MAX));
+    }
+
+    /// Counts one refused catalog.
+    pub fn catalog_refused(&self) {
+        self.catalog_refusals.inc();
+    }
+}
+
+/// One review being answered.
+#[derive(Debug)]
+pub struct InFlight<'m>(&'m Gauge);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
