@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::claim::{Cause, Problem};
@@ -78,7 +77,7 @@ pub struct Placed<'a> {
 }
 
 /// One value to write into the claim, whatever was there.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Edit<'a> {
     /// Where, as a JSON pointer (RFC 6901); its parent exists.
     pub path: Cow<'a, str>,
@@ -87,8 +86,7 @@ pub struct Edit<'a> {
 }
 
 /// A value to write.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(untagged)]
+#[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "the forms say all there is to say")]
 pub enum EditValue<'a> {
     Text(Cow<'a, str>),

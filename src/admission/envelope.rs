@@ -12,13 +12,17 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Answer, Edit};
+use super::answer::{Answer, Edit, EditValue};
 use super::{Operation, Settings, Writer};
 use crate::claim::wire::Str;
 use crate::claim::{Cause, Claim, GROUP, KIND, Problem};
+use crate::placement::json::escape;
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const REVIEW: &str = "AdmissionReview";
+
+/// Room for a usual patch or response, in bytes, so that it is not moved while it grows.
+const ROOM: usize = 4096;
 
 /// The deepest nesting that is looked into; serde's own bound on what it parses, held to what it skips as well.
 const MOST_DEPTH: usize = 128;
@@ -29,6 +33,9 @@ pub enum Unreadable {
     /// Not JSON, or not of a review's shape.
     #[error("the body is no AdmissionReview: {0}")]
     NotReview(#[from] serde_json::Error),
+    /// Not even text.
+    #[error("the body is no AdmissionReview: {0}")]
+    NotUtf8(#[from] std::str::Utf8Error),
     /// A review of another version, or something else altogether.
     #[error("apiVersion and kind must be {API_VERSION} {REVIEW}")]
     OtherKind,
@@ -220,8 +227,8 @@ struct Uid<'a> {
 }
 
 impl<'a, R: Deserialize<'a>> Wire<'a, R> {
-    fn read(body: &'a [u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(body)
+    fn read(body: &'a str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(body)
     }
 
     fn request(self) -> Result<R, Unreadable> {
@@ -243,7 +250,8 @@ fn uid(uid: Option<Str<'_>>) -> Result<Cow<'_, str>, Unreadable> {
 /// # Errors
 /// There is no uid to answer to.
 pub fn read(body: &[u8]) -> Result<Review<'_>, Unreadable> {
-    let why = if too_deep(body) {
+    let body = std::str::from_utf8(body)?;
+    let why = if too_deep(body.as_bytes()) {
         format!("the review is nested deeper than {MOST_DEPTH} levels")
     } else {
         match Wire::<Whole<'_>>::read(body) {
@@ -295,7 +303,8 @@ pub fn read(body: &[u8]) -> Result<Review<'_>, Unreadable> {
 fn too_deep(body: &[u8]) -> bool {
     let opens = |byte: &u8| matches!(byte, b'{' | b'[');
     // Hardly any review has that many brackets in all, and counting them is next to free.
-    if body.iter().filter(|byte| opens(byte)).count() <= MOST_DEPTH {
+    let brackets = |bytes: &[u8]| usize::from(bytes.iter().map(|byte| u8::from(opens(byte))).sum::<u8>());
+    if body.chunks(usize::from(u8::MAX)).map(brackets).sum::<usize>() <= MOST_DEPTH {
         return false;
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
@@ -391,10 +400,6 @@ struct Response<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    patch_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     audit_annotations: Option<AuditAnnotations<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Cow<'a, str>>,
@@ -434,35 +439,43 @@ struct StatusCause<'a> {
     message: Cow<'a, str>,
 }
 
-#[derive(Serialize)]
-struct PatchOperation<'a> {
-    /// An `add` replaces what is there (RFC 6902, section 4.1).
-    op: &'static str,
-    #[serde(flatten)]
-    edit: &'a Edit<'a>,
-}
-
 /// The edits as a JSON Patch (RFC 6902).
 #[must_use]
-pub fn patch(edits: &[Edit<'_>]) -> Vec<u8> {
-    let operations: Vec<_> = edits.iter().map(|edit| PatchOperation { op: "add", edit }).collect();
-    json(&operations)
+pub fn patch(edits: &[Edit<'_>]) -> String {
+    let mut out = String::with_capacity(ROOM);
+    for (i, Edit { path, value }) in edits.iter().enumerate() {
+        // An `add` replaces what is there (RFC 6902, section 4.1).
+        out.push_str(if i == 0 {
+            r#"[{"op":"add","path":""#
+        } else {
+            r#"},{"op":"add","path":""#
+        });
+        escape(&mut out, path);
+        out.push_str(r#"","value":"#);
+        match value {
+            EditValue::Text(text) => {
+                out.push('"');
+                escape(&mut out, text);
+                out.push('"');
+            }
+            EditValue::Map(map) => out.push_str(&json_text(map)),
+            EditValue::Json(value) => out.push_str(&json_text(value)),
+        }
+    }
+    out.push_str(if edits.is_empty() { "[]" } else { "}]" });
+    out
 }
 
 /// The response to the review with this uid.
 #[must_use]
 pub fn write(uid: &str, answer: &Answer<'_>) -> Vec<u8> {
-    let edits = answer.verdict.as_deref().unwrap_or_default();
-    let patch = (!edits.is_empty()).then(|| STANDARD.encode(patch(edits)));
-    json(&WireResponse {
+    let mut body = json(&WireResponse {
         api_version: API_VERSION,
         kind: REVIEW,
         response: Response {
             uid,
             allowed: answer.verdict.is_ok(),
             status: answer.verdict.as_ref().err().map(|problems| status(problems)),
-            patch_type: patch.is_some().then_some("JSONPatch"),
-            patch,
             audit_annotations: answer.placed.as_ref().map(|placed| AuditAnnotations {
                 outcome: answer.outcome.as_str(),
                 winner: &placed.candidate,
@@ -475,7 +488,28 @@ pub fn write(uid: &str, answer: &Answer<'_>) -> Vec<u8> {
                 .map(|warning| masked(Cow::Borrowed(warning)))
                 .collect(),
         },
-    })
+    });
+    match answer.verdict.as_deref() {
+        Ok(edits) if !edits.is_empty() => add_patch(&mut body, patch(edits).as_bytes()),
+        _ => {}
+    }
+    body
+}
+
+/// Adds the patch to a response. It is by far the longest part and base64 needs no escaping, so it is put in as it is
+/// rather than have a serialiser look at every byte of it.
+fn add_patch(body: &mut Vec<u8>, patch: &[u8]) {
+    const END: &[u8] = b"}}";
+    body.truncate(body.len() - END.len());
+    body.extend_from_slice(br#","patchType":"JSONPatch","patch":""#);
+    let start = body.len();
+    body.resize(start + patch.len().div_ceil(3) * 4, 0);
+    if let Some(room) = body.get_mut(start..) {
+        // The room is exactly what padded base64 takes.
+        let _ = STANDARD.encode_slice(patch, room);
+    }
+    body.push(b'"');
+    body.extend_from_slice(END);
 }
 
 /// Every refusal is 403: at 409 or 422, GitOps tools with `force` delete and create anew.
@@ -527,8 +561,16 @@ fn masked(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
+fn json_text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
 fn json(value: &impl Serialize) -> Vec<u8> {
     // Every key is a string and every number finite, so nothing here can fail to serialise; were it to, the API
     // server would take the empty answer for a failed call and refuse.
-    serde_json::to_vec(value).unwrap_or_default()
+    let mut bytes = Vec::with_capacity(ROOM);
+    if serde_json::to_writer(&mut bytes, value).is_err() {
+        bytes.clear();
+    }
+    bytes
 }

@@ -25,6 +25,17 @@ impl Gate {
     /// Every gate, in order.
     pub const ALL: [Self; 4] = [Self::Provider, Self::Region, Self::Candidate, Self::Capability];
 
+    /// The word that a reason uses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Provider => "Provider",
+            Self::Region => "Region",
+            Self::Candidate => "Candidate",
+            Self::Capability => "Capability",
+        }
+    }
+
     /// Adds to `failures` what `candidate` fails here.
     fn try_on<'a>(self, candidate: &'a Candidate, required: &BTreeSet<&'a str>, failures: &mut Vec<Failure<'a>>) {
         let cordon = match self {

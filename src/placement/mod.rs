@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`request`] | what is asked for |
 //! | [`gate`] | what a candidate must pass |
+//! | [`json`] | strings as JSON |
 //! | [`points`] | scores added up, exact |
 //! | [`decide`] | gates, then scores: the one decision function |
 //! | [`reason`] | the decision as JSON, written and read back |
@@ -14,6 +15,7 @@
 
 pub mod decide;
 pub mod gate;
+pub mod json;
 pub mod points;
 pub mod reason;
 pub mod request;

@@ -29,6 +29,33 @@ impl Points {
     }
 }
 
+/// Writes `value`, which has that many decimals, without trailing zeros.
+pub(super) fn push_decimal(out: &mut String, value: u64, decimals: u32) {
+    let scale = 10_u64.pow(decimals);
+    let mut digits = [0_u8; 20];
+    let mut used = 0;
+    let mut whole = value / scale;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (whole % 10) as u8;
+        whole /= 10;
+        used += 1;
+        if whole == 0 {
+            break;
+        }
+    }
+    out.extend(digits.iter().skip(digits.len() - used).map(|digit| char::from(*digit)));
+    let mut rest = value % scale;
+    if rest > 0 {
+        out.push('.');
+    }
+    let mut place = scale / 10;
+    while rest > 0 {
+        out.push(char::from(b'0' + (rest / place) as u8));
+        rest %= place;
+        place /= 10;
+    }
+}
+
 impl Add for Points {
     type Output = Self;
     fn add(self, other: Self) -> Self {

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::decide::{Decision, Excluded, breakdown};
 use super::gate::{Cause, Failure};
@@ -17,15 +17,18 @@ use crate::catalog::Fraction;
 /// The most bytes a reason takes.
 pub const MOST_BYTES: usize = 16 * 1024;
 
+/// Room for a usual reason, in bytes.
+const ROOM: usize = 2048;
+
 /// How many of the ranked candidates are shown with their breakdown.
 const TOP: usize = 3;
 
 /// A decision on the wire.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Reason<'a> {
     /// Where the claim goes. Absent only where it goes nowhere, which no admitted claim does.
-    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    #[serde(borrow, default)]
     pub winner: Option<Winner<'a>>,
     /// What was asked for.
     #[serde(borrow)]
@@ -44,10 +47,10 @@ pub struct Reason<'a> {
     /// How many candidates the cell has.
     pub candidates: usize,
     /// Those that do not fit, each with all that it fails.
-    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    #[serde(borrow, default)]
     pub excluded: Option<Vec<Exclusion<'a>>>,
     /// Those that do not fit, counted, where one by one they would take too much room.
-    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    #[serde(borrow, default)]
     pub excluded_by_cause: Option<Vec<Count<'a>>>,
     /// The hash of the catalog's content.
     #[serde(borrow)]
@@ -55,7 +58,7 @@ pub struct Reason<'a> {
 }
 
 /// Where the claim goes: the four placement fields, and by what score.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Winner<'a> {
     /// Name of the candidate in its cell.
@@ -77,7 +80,7 @@ pub struct Winner<'a> {
 }
 
 /// What the request meant on this catalog.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Requirements<'a> {
     /// Recovery time objective of the tier, in minutes.
@@ -90,7 +93,7 @@ pub struct Requirements<'a> {
 }
 
 /// A candidate that fits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ranking<'a> {
     /// Name of the candidate.
@@ -104,7 +107,7 @@ pub struct Ranking<'a> {
 }
 
 /// One dimension of a score.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Part<'a> {
     /// Which dimension.
@@ -119,7 +122,7 @@ pub struct Part<'a> {
 }
 
 /// A candidate that does not fit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exclusion<'a> {
     /// Name of the candidate.
@@ -131,7 +134,7 @@ pub struct Exclusion<'a> {
 }
 
 /// How many candidates one cause excludes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Count<'a> {
     /// The cause.
@@ -278,6 +281,147 @@ impl Decision<'_> {
 }
 
 fn json(reason: &Reason<'_>) -> String {
-    // Nothing in a reason can fail to serialise: its map keys are strings and its numbers are finite.
-    serde_json::to_string(reason).unwrap_or_default()
+    let mut out = String::with_capacity(ROOM);
+    write::reason(&mut out, reason);
+    out
+}
+
+/// Writes a reason as JSON text. It is the one document written at every admission, and serde_json would look at every
+/// byte of every key and format every number as a float, at the price of all the rest of a decision.
+mod write {
+    use super::super::json::escape;
+    use super::{Count, Exclusion, Ranking, Reason, Winner};
+    use crate::catalog::Fraction;
+    use crate::placement::gate::Cause;
+    use crate::placement::points::{Points, push_decimal};
+
+    pub(super) fn reason(out: &mut String, reason: &Reason<'_>) {
+        out.push('{');
+        if let Some(winner) = &reason.winner {
+            out.push_str("\"winner\":");
+            self::winner(out, winner);
+            out.push(',');
+        }
+        let request = &reason.request;
+        text(out, "\"request\":{\"cell\":", &request.cell);
+        text(out, ",\"tier\":", &request.tier);
+        text(out, ",\"environment\":", &request.environment);
+        text(out, ",\"size\":", request.size.as_str());
+        whole(out, ",\"storageGB\":", request.storage_gb.into());
+        out.push_str(if request.ha { ",\"ha\":true}" } else { ",\"ha\":false}" });
+        whole(
+            out,
+            ",\"requirements\":{\"rtoMinutes\":",
+            reason.requirements.rto_minutes.into(),
+        );
+        whole(out, ",\"rpoMinutes\":", reason.requirements.rpo_minutes.into());
+        out.push_str(",\"capabilities\":");
+        list(out, &reason.requirements.capabilities, |out, capability| {
+            text(out, "", capability)
+        });
+        out.push_str("},\"weights\":{");
+        for (i, (dimension, weight)) in reason.weights.iter().enumerate() {
+            text(out, if i == 0 { "" } else { "," }, dimension);
+            fraction(out, ":", *weight);
+        }
+        out.push_str("},\"ranking\":");
+        list(out, &reason.ranking, ranking);
+        whole(out, ",\"fit\":", reason.fit as u64);
+        whole(out, ",\"candidates\":", reason.candidates as u64);
+        if let Some(excluded) = &reason.excluded {
+            out.push_str(",\"excluded\":");
+            list(out, excluded, exclusion);
+        }
+        if let Some(counts) = &reason.excluded_by_cause {
+            out.push_str(",\"excludedByCause\":");
+            list(out, counts, count);
+        }
+        text(out, ",\"catalogRevision\":", &reason.catalog_revision);
+        out.push('}');
+    }
+
+    fn winner(out: &mut String, winner: &Winner<'_>) {
+        text(out, "{\"candidate\":", &winner.candidate);
+        text(out, ",\"provider\":", &winner.provider);
+        text(out, ",\"region\":", &winner.region);
+        text(out, ",\"runtimeCluster\":", &winner.runtime_cluster);
+        out.push_str(",\"network\":{");
+        for (i, (key, value)) in winner.network.iter().enumerate() {
+            text(out, if i == 0 { "" } else { "," }, key);
+            text(out, ":", value);
+        }
+        points(out, "},\"score\":", winner.score);
+        out.push('}');
+    }
+
+    fn ranking(out: &mut String, ranking: &Ranking<'_>) {
+        text(out, "{\"candidate\":", &ranking.candidate);
+        points(out, ",\"score\":", ranking.score);
+        out.push_str(",\"breakdown\":");
+        list(out, &ranking.breakdown, |out, part| {
+            text(out, "{\"dimension\":", &part.dimension);
+            fraction(out, ",\"score\":", part.score);
+            fraction(out, ",\"weight\":", part.weight);
+            points(out, ",\"points\":", part.points);
+            out.push('}');
+        });
+        out.push('}');
+    }
+
+    fn exclusion(out: &mut String, exclusion: &Exclusion<'_>) {
+        text(out, "{\"candidate\":", &exclusion.candidate);
+        out.push_str(",\"failures\":");
+        list(out, &exclusion.failures, |out, failure| {
+            text(out, "{\"gate\":", failure.gate.as_str());
+            text(out, ",\"detail\":", &failure.detail);
+            out.push('}');
+        });
+        out.push('}');
+    }
+
+    fn count(out: &mut String, count: &Count<'_>) {
+        match &count.cause {
+            Cause::Lacks(capability) => {
+                text(out, "{\"cause\":{\"lacks\":", capability);
+                out.push('}');
+            }
+            Cause::Cordoned => out.push_str("{\"cause\":\"cordoned\""),
+        }
+        whole(out, ",\"count\":", count.count as u64);
+        out.push('}');
+    }
+
+    fn list<T>(out: &mut String, members: &[T], mut member: impl FnMut(&mut String, &T)) {
+        out.push('[');
+        for (i, each) in members.iter().enumerate() {
+            if i > 0 {
+                out.push(',');
+            }
+            member(out, each);
+        }
+        out.push(']');
+    }
+
+    /// `before`, then `value` as a JSON string.
+    fn text(out: &mut String, before: &str, value: &str) {
+        out.push_str(before);
+        out.push('"');
+        escape(out, value);
+        out.push('"');
+    }
+
+    fn whole(out: &mut String, before: &str, value: u64) {
+        out.push_str(before);
+        push_decimal(out, value, 0);
+    }
+
+    fn fraction(out: &mut String, before: &str, value: Fraction) {
+        out.push_str(before);
+        push_decimal(out, value.units().into(), 4);
+    }
+
+    fn points(out: &mut String, before: &str, value: Points) {
+        out.push_str(before);
+        push_decimal(out, value.units(), 8);
+    }
 }
