@@ -1,6 +1,8 @@
 //! `serve`: everything that has to be good is proven before a port is bound.
 
+use std::fmt::Write as _;
 use std::future::Future;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::pin::pin;
@@ -142,7 +144,8 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
     if certificates.status().ephemeral {
         tracing::warn!("no --tls-cert: serving with a self-signed certificate made for this run");
     }
-    greet(&args.catalog, &state, &listeners)?;
+    // Whoever started this may have closed its standard output; that is no reason not to serve.
+    let _ = std::io::stdout().write_all(greeting(&args.catalog, &state, &listeners)?.as_bytes());
     let limits = Limits {
         drain_delay: args.drain_delay,
         connections: args.max_connections,
@@ -166,17 +169,17 @@ fn bind(flag: &str, Address(address): Address) -> anyhow::Result<Option<TcpListe
     Ok(Some(listener))
 }
 
-/// Says on standard output what is served where, and, where that is a first try, what to do next.
-fn greet(source: &Source, state: &State, listeners: &Listeners) -> anyhow::Result<()> {
+/// What is served where and, where that is a first try, what to do next.
+fn greeting(source: &Source, state: &State, listeners: &Listeners) -> anyhow::Result<String> {
     let catalog = match source {
         Source::Builtin => "built-in catalog".to_owned(),
         Source::Folder(dir) => format!("catalog {}", dir.display()),
     };
     let held = state.catalog.current();
-    println!(
-        "idp-multicloud {}, {catalog}, revision {}",
-        env!("CARGO_PKG_VERSION"),
-        held.snapshot().revision().short()
+    let revision = held.snapshot().revision().short();
+    let mut text = format!(
+        "idp-multicloud {}, {catalog}, revision {revision}\n",
+        env!("CARGO_PKG_VERSION")
     );
     let local = |listener: &Option<TcpListener>| listener.as_ref().map(TcpListener::local_addr).transpose();
     let admission = local(&listeners.admission)?;
@@ -185,20 +188,19 @@ fn greet(source: &Source, state: &State, listeners: &Listeners) -> anyhow::Resul
         ("api", "http", local(&listeners.api)?, "GET /health"),
         ("ops", "http", local(&listeners.ops)?, "GET /livez, /readyz, /metrics"),
     ] {
-        match address {
-            Some(address) => println!("  {name:<9}  {scheme}://{address}  {paths}"),
-            None => println!("  {name:<9}  off"),
-        }
+        let place = address.map_or_else(|| "off".to_owned(), |address| format!("{scheme}://{address}  {paths}"));
+        writeln!(text, "  {name:<9}  {place}")?;
     }
     if let (Source::Builtin, Some(admission)) = (source, admission) {
-        println!(
+        writeln!(
+            text,
             "\nTry, in another terminal:\n  \
              idp-multicloud place --cell payments --tier C1 --environment prod --size medium --storage-gb 50 --ha\n  \
              curl -sk https://{admission}/mutate --json @tests/reviews/create.json\n\
              Ctrl-C ends it."
-        );
+        )?;
     }
-    Ok(())
+    Ok(text)
 }
 
 /// Resolves at the first SIGTERM or SIGINT. A second one ends the process at once.
