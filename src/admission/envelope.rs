@@ -441,28 +441,29 @@ struct StatusCause<'a> {
 
 /// The edits as a JSON Patch (RFC 6902).
 #[must_use]
-pub fn patch(edits: &[Edit<'_>]) -> String {
-    let mut out = String::with_capacity(ROOM);
+pub fn patch(edits: &[Edit<'_>]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(ROOM);
     for (i, Edit { path, value }) in edits.iter().enumerate() {
         // An `add` replaces what is there (RFC 6902, section 4.1).
-        out.push_str(if i == 0 {
+        let start = if i == 0 {
             r#"[{"op":"add","path":""#
         } else {
             r#"},{"op":"add","path":""#
-        });
+        };
+        out.extend_from_slice(start.as_bytes());
         escape(&mut out, path);
-        out.push_str(r#"","value":"#);
+        out.extend_from_slice(br#"","value":"#);
         match value {
             EditValue::Text(text) => {
-                out.push('"');
+                out.push(b'"');
                 escape(&mut out, text);
-                out.push('"');
+                out.push(b'"');
             }
-            EditValue::Map(map) => out.push_str(&json_text(map)),
-            EditValue::Json(value) => out.push_str(&json_text(value)),
+            EditValue::Map(map) => write_json(&mut out, map),
+            EditValue::Json(value) => write_json(&mut out, value),
         }
     }
-    out.push_str(if edits.is_empty() { "[]" } else { "}]" });
+    out.extend_from_slice(if edits.is_empty() { b"[]" } else { b"}]" });
     out
 }
 
@@ -490,7 +491,7 @@ pub fn write(uid: &str, answer: &Answer<'_>) -> Vec<u8> {
         },
     });
     match answer.verdict.as_deref() {
-        Ok(edits) if !edits.is_empty() => add_patch(&mut body, patch(edits).as_bytes()),
+        Ok(edits) if !edits.is_empty() => add_patch(&mut body, &patch(edits)),
         _ => {}
     }
     body
@@ -561,16 +562,14 @@ fn masked(text: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(masked)
 }
 
-fn json_text(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
+fn json(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(ROOM);
+    write_json(&mut bytes, value);
+    bytes
 }
 
-fn json(value: &impl Serialize) -> Vec<u8> {
+fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
     // Every key is a string and every number finite, so nothing here can fail to serialise; were it to, the API
-    // server would take the empty answer for a failed call and refuse.
-    let mut bytes = Vec::with_capacity(ROOM);
-    if serde_json::to_writer(&mut bytes, value).is_err() {
-        bytes.clear();
-    }
-    bytes
+    // server would take the broken answer for a failed call and refuse.
+    let _ = serde_json::to_writer(out, value);
 }

@@ -30,29 +30,28 @@ impl Points {
 }
 
 /// Writes `value`, which has that many decimals, without trailing zeros.
-pub(super) fn push_decimal(out: &mut String, value: u64, decimals: u32) {
-    let scale = 10_u64.pow(decimals);
-    let mut digits = [0_u8; 20];
+pub(super) fn push_decimal<const DECIMALS: usize>(out: &mut Vec<u8>, value: u64) {
+    let mut rest = value;
+    let mut digits = [b'0'; 28];
     let mut used = 0;
-    let mut whole = value / scale;
     for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (whole % 10) as u8;
-        whole /= 10;
-        used += 1;
-        if whole == 0 {
+        if used > DECIMALS && rest == 0 {
             break;
         }
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        used += 1;
     }
-    out.extend(digits.iter().skip(digits.len() - used).map(|digit| char::from(*digit)));
-    let mut rest = value % scale;
-    if rest > 0 {
-        out.push('.');
-    }
-    let mut place = scale / 10;
-    while rest > 0 {
-        out.push(char::from(b'0' + (rest / place) as u8));
-        rest %= place;
-        place /= 10;
+    let (whole, decimals) = digits.split_at(digits.len() - DECIMALS);
+    out.extend_from_slice(whole.get(whole.len() + DECIMALS - used..).unwrap_or_default());
+    let decimals = decimals
+        .iter()
+        .rposition(|digit| *digit != b'0')
+        .and_then(|last| decimals.get(..=last))
+        .unwrap_or_default();
+    if !decimals.is_empty() {
+        out.push(b'.');
+        out.extend_from_slice(decimals);
     }
 }
 

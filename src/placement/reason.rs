@@ -281,9 +281,10 @@ impl Decision<'_> {
 }
 
 fn json(reason: &Reason<'_>) -> String {
-    let mut out = String::with_capacity(ROOM);
+    let mut out = Vec::with_capacity(ROOM);
     write::reason(&mut out, reason);
-    out
+    // Only whole strings are written.
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// Writes a reason as JSON text. It is the one document written at every admission, and serde_json would look at every
@@ -295,12 +296,12 @@ mod write {
     use crate::placement::gate::Cause;
     use crate::placement::points::{Points, push_decimal};
 
-    pub(super) fn reason(out: &mut String, reason: &Reason<'_>) {
-        out.push('{');
+    pub(super) fn reason(out: &mut Vec<u8>, reason: &Reason<'_>) {
+        out.push(b'{');
         if let Some(winner) = &reason.winner {
-            out.push_str("\"winner\":");
+            push(out, "\"winner\":");
             self::winner(out, winner);
-            out.push(',');
+            out.push(b',');
         }
         let request = &reason.request;
         text(out, "\"request\":{\"cell\":", &request.cell);
@@ -308,120 +309,124 @@ mod write {
         text(out, ",\"environment\":", &request.environment);
         text(out, ",\"size\":", request.size.as_str());
         whole(out, ",\"storageGB\":", request.storage_gb.into());
-        out.push_str(if request.ha { ",\"ha\":true}" } else { ",\"ha\":false}" });
+        push(out, if request.ha { ",\"ha\":true}" } else { ",\"ha\":false}" });
         whole(
             out,
             ",\"requirements\":{\"rtoMinutes\":",
             reason.requirements.rto_minutes.into(),
         );
         whole(out, ",\"rpoMinutes\":", reason.requirements.rpo_minutes.into());
-        out.push_str(",\"capabilities\":");
+        push(out, ",\"capabilities\":");
         list(out, &reason.requirements.capabilities, |out, capability| {
             text(out, "", capability)
         });
-        out.push_str("},\"weights\":{");
+        push(out, "},\"weights\":{");
         for (i, (dimension, weight)) in reason.weights.iter().enumerate() {
             text(out, if i == 0 { "" } else { "," }, dimension);
             fraction(out, ":", *weight);
         }
-        out.push_str("},\"ranking\":");
+        push(out, "},\"ranking\":");
         list(out, &reason.ranking, ranking);
         whole(out, ",\"fit\":", reason.fit as u64);
         whole(out, ",\"candidates\":", reason.candidates as u64);
         if let Some(excluded) = &reason.excluded {
-            out.push_str(",\"excluded\":");
+            push(out, ",\"excluded\":");
             list(out, excluded, exclusion);
         }
         if let Some(counts) = &reason.excluded_by_cause {
-            out.push_str(",\"excludedByCause\":");
+            push(out, ",\"excludedByCause\":");
             list(out, counts, count);
         }
         text(out, ",\"catalogRevision\":", &reason.catalog_revision);
-        out.push('}');
+        out.push(b'}');
     }
 
-    fn winner(out: &mut String, winner: &Winner<'_>) {
+    fn winner(out: &mut Vec<u8>, winner: &Winner<'_>) {
         text(out, "{\"candidate\":", &winner.candidate);
         text(out, ",\"provider\":", &winner.provider);
         text(out, ",\"region\":", &winner.region);
         text(out, ",\"runtimeCluster\":", &winner.runtime_cluster);
-        out.push_str(",\"network\":{");
+        push(out, ",\"network\":{");
         for (i, (key, value)) in winner.network.iter().enumerate() {
             text(out, if i == 0 { "" } else { "," }, key);
             text(out, ":", value);
         }
         points(out, "},\"score\":", winner.score);
-        out.push('}');
+        out.push(b'}');
     }
 
-    fn ranking(out: &mut String, ranking: &Ranking<'_>) {
+    fn ranking(out: &mut Vec<u8>, ranking: &Ranking<'_>) {
         text(out, "{\"candidate\":", &ranking.candidate);
         points(out, ",\"score\":", ranking.score);
-        out.push_str(",\"breakdown\":");
+        push(out, ",\"breakdown\":");
         list(out, &ranking.breakdown, |out, part| {
             text(out, "{\"dimension\":", &part.dimension);
             fraction(out, ",\"score\":", part.score);
             fraction(out, ",\"weight\":", part.weight);
             points(out, ",\"points\":", part.points);
-            out.push('}');
+            out.push(b'}');
         });
-        out.push('}');
+        out.push(b'}');
     }
 
-    fn exclusion(out: &mut String, exclusion: &Exclusion<'_>) {
+    fn exclusion(out: &mut Vec<u8>, exclusion: &Exclusion<'_>) {
         text(out, "{\"candidate\":", &exclusion.candidate);
-        out.push_str(",\"failures\":");
+        push(out, ",\"failures\":");
         list(out, &exclusion.failures, |out, failure| {
             text(out, "{\"gate\":", failure.gate.as_str());
             text(out, ",\"detail\":", &failure.detail);
-            out.push('}');
+            out.push(b'}');
         });
-        out.push('}');
+        out.push(b'}');
     }
 
-    fn count(out: &mut String, count: &Count<'_>) {
+    fn count(out: &mut Vec<u8>, count: &Count<'_>) {
         match &count.cause {
             Cause::Lacks(capability) => {
                 text(out, "{\"cause\":{\"lacks\":", capability);
-                out.push('}');
+                out.push(b'}');
             }
-            Cause::Cordoned => out.push_str("{\"cause\":\"cordoned\""),
+            Cause::Cordoned => push(out, "{\"cause\":\"cordoned\""),
         }
         whole(out, ",\"count\":", count.count as u64);
-        out.push('}');
+        out.push(b'}');
     }
 
-    fn list<T>(out: &mut String, members: &[T], mut member: impl FnMut(&mut String, &T)) {
-        out.push('[');
+    fn push(out: &mut Vec<u8>, text: &str) {
+        out.extend_from_slice(text.as_bytes());
+    }
+
+    fn list<T>(out: &mut Vec<u8>, members: &[T], mut member: impl FnMut(&mut Vec<u8>, &T)) {
+        out.push(b'[');
         for (i, each) in members.iter().enumerate() {
             if i > 0 {
-                out.push(',');
+                out.push(b',');
             }
             member(out, each);
         }
-        out.push(']');
+        out.push(b']');
     }
 
     /// `before`, then `value` as a JSON string.
-    fn text(out: &mut String, before: &str, value: &str) {
-        out.push_str(before);
-        out.push('"');
+    fn text(out: &mut Vec<u8>, before: &str, value: &str) {
+        push(out, before);
+        out.push(b'"');
         escape(out, value);
-        out.push('"');
+        out.push(b'"');
     }
 
-    fn whole(out: &mut String, before: &str, value: u64) {
-        out.push_str(before);
-        push_decimal(out, value, 0);
+    fn whole(out: &mut Vec<u8>, before: &str, value: u64) {
+        push(out, before);
+        push_decimal::<0>(out, value);
     }
 
-    fn fraction(out: &mut String, before: &str, value: Fraction) {
-        out.push_str(before);
-        push_decimal(out, value.units().into(), 4);
+    fn fraction(out: &mut Vec<u8>, before: &str, value: Fraction) {
+        push(out, before);
+        push_decimal::<4>(out, value.units().into());
     }
 
-    fn points(out: &mut String, before: &str, value: Points) {
-        out.push_str(before);
-        push_decimal(out, value.units(), 8);
+    fn points(out: &mut Vec<u8>, before: &str, value: Points) {
+        push(out, before);
+        push_decimal::<8>(out, value.units());
     }
 }
