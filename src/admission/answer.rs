@@ -1,9 +1,8 @@
 //! What a review comes to, before anybody thinks of an envelope.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::claim::{Cause, Problem};
 use crate::placement::Points;
@@ -77,21 +76,24 @@ pub struct Placed<'a> {
 }
 
 /// One value to write into the claim, whatever was there.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit<'a> {
     /// Where, as a JSON pointer (RFC 6901); its parent exists.
     pub path: Cow<'a, str>,
-    /// What.
-    pub value: EditValue<'a>,
+    /// What, as JSON.
+    pub json: String,
 }
 
-/// A value to write.
-#[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs, reason = "the forms say all there is to say")]
-pub enum EditValue<'a> {
-    Text(Cow<'a, str>),
-    Map(&'a BTreeMap<String, String>),
-    Json(Cow<'a, Value>),
+impl<'a> Edit<'a> {
+    /// Writes `value` at `path`.
+    #[must_use]
+    pub fn new(path: impl Into<Cow<'a, str>>, value: &impl Serialize) -> Self {
+        // What is written are strings and what was JSON before, none of which can fail to serialise.
+        Self {
+            path: path.into(),
+            json: serde_json::to_string(value).unwrap_or_default(),
+        }
+    }
 }
 
 impl Answer<'_> {

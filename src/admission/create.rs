@@ -1,12 +1,11 @@
 //! CREATE before the other mutators: a bare claim is placed; an operator's claim is restored with what it brings.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::Writer;
-use super::answer::{Answer, Edit, EditValue, Outcome, Placed};
+use super::answer::{Answer, Edit, Outcome, Placed};
 use super::sticky;
 use crate::catalog::{Candidate, Snapshot};
 use crate::claim::parameters::{Parameters, path};
@@ -58,8 +57,7 @@ pub fn answer<'a>(claim: &'a Claim<'a>, catalog: &'a Snapshot, writer: Writer) -
     match place(claim, catalog) {
         Err(refusal) => Answer::refused(refusal.problems()),
         Ok((decision, candidate)) => {
-            let reason = decision.reason();
-            let edits = placement_edits(claim, candidate, reason);
+            let edits = placement_edits(claim, candidate, &decision.reason_escaped());
             Answer {
                 warnings: warnings(&decision),
                 placed: placed(&decision),
@@ -318,36 +316,21 @@ pub(super) fn selector(provider: &str) -> Value {
     json!({ "matchLabels": { PROVIDER_LABEL: provider, CLASS_LABEL: CLASS } })
 }
 
-/// The edits that write a placement into a bare claim.
-fn placement_edits<'a>(claim: &Claim<'_>, candidate: &'a Candidate, reason: String) -> Vec<Edit<'a>> {
-    let text = |path, value: &'a str| Edit {
-        path: Cow::Borrowed(path),
-        value: EditValue::Text(Cow::Borrowed(value)),
-    };
-    let network: &BTreeMap<String, String> = &candidate.network;
+/// The edits that write a placement into a bare claim; `reason` is escaped.
+fn placement_edits(claim: &Claim<'_>, candidate: &Candidate, reason: &str) -> Vec<Edit<'static>> {
     let selector = selector(&candidate.provider);
     let crossplane = if claim.crossplane().is_some() {
-        Edit {
-            path: Cow::Borrowed("/spec/crossplane/compositionSelector"),
-            value: EditValue::Json(Cow::Owned(selector)),
-        }
+        Edit::new("/spec/crossplane/compositionSelector", &selector)
     } else {
-        let crossplane = json!({ "compositionSelector": selector });
-        Edit {
-            path: Cow::Borrowed("/spec/crossplane"),
-            value: EditValue::Json(Cow::Owned(crossplane)),
-        }
+        Edit::new("/spec/crossplane", &json!({ "compositionSelector": selector }))
     };
     vec![
-        text("/spec/parameters/provider", &candidate.provider),
-        text("/spec/parameters/region", &candidate.region),
-        text("/spec/parameters/runtimeCluster", &candidate.runtime_cluster),
-        Edit {
-            path: Cow::Borrowed("/spec/parameters/network"),
-            value: EditValue::Map(network),
-        },
+        Edit::new("/spec/parameters/provider", &candidate.provider),
+        Edit::new("/spec/parameters/region", &candidate.region),
+        Edit::new("/spec/parameters/runtimeCluster", &candidate.runtime_cluster),
+        Edit::new("/spec/parameters/network", &candidate.network),
         crossplane,
-        sticky::reason(claim, Cow::Owned(reason)),
+        sticky::reason(claim, &format!("\"{reason}\"")),
     ]
 }
 

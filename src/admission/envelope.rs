@@ -12,11 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
-use super::answer::{Answer, Edit, EditValue};
+use super::answer::{Answer, Edit};
 use super::{Operation, Settings, Writer};
 use crate::claim::wire::Str;
 use crate::claim::{Cause, Claim, GROUP, KIND, Problem};
-use crate::placement::json::escape;
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const REVIEW: &str = "AdmissionReview";
@@ -441,29 +440,20 @@ struct StatusCause<'a> {
 
 /// The edits as a JSON Patch (RFC 6902).
 #[must_use]
-pub fn patch(edits: &[Edit<'_>]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(ROOM);
-    for (i, Edit { path, value }) in edits.iter().enumerate() {
+pub fn patch(edits: &[Edit<'_>]) -> String {
+    let mut out = String::with_capacity(ROOM);
+    for (i, Edit { path, json }) in edits.iter().enumerate() {
         // An `add` replaces what is there (RFC 6902, section 4.1).
-        let start = if i == 0 {
-            r#"[{"op":"add","path":""#
+        out.push_str(if i == 0 {
+            r#"[{"op":"add","path":"#
         } else {
-            r#"},{"op":"add","path":""#
-        };
-        out.extend_from_slice(start.as_bytes());
-        escape(&mut out, path);
-        out.extend_from_slice(br#"","value":"#);
-        match value {
-            EditValue::Text(text) => {
-                out.push(b'"');
-                escape(&mut out, text);
-                out.push(b'"');
-            }
-            EditValue::Map(map) => write_json(&mut out, map),
-            EditValue::Json(value) => write_json(&mut out, value),
-        }
+            r#"},{"op":"add","path":"#
+        });
+        out.push_str(&serde_json::to_string(path).unwrap_or_default());
+        out.push_str(r#","value":"#);
+        out.push_str(json);
     }
-    out.extend_from_slice(if edits.is_empty() { b"[]" } else { b"}]" });
+    out.push_str(if edits.is_empty() { "[]" } else { "}]" });
     out
 }
 
@@ -491,7 +481,7 @@ pub fn write(uid: &str, answer: &Answer<'_>) -> Vec<u8> {
         },
     });
     match answer.verdict.as_deref() {
-        Ok(edits) if !edits.is_empty() => add_patch(&mut body, &patch(edits)),
+        Ok(edits) if !edits.is_empty() => add_patch(&mut body, patch(edits).as_bytes()),
         _ => {}
     }
     body
@@ -564,12 +554,8 @@ fn masked(text: Cow<'_, str>) -> Cow<'_, str> {
 
 fn json(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(ROOM);
-    write_json(&mut bytes, value);
-    bytes
-}
-
-fn write_json(out: &mut Vec<u8>, value: &impl Serialize) {
     // Every key is a string and every number finite, so nothing here can fail to serialise; were it to, the API
     // server would take the broken answer for a failed call and refuse.
-    let _ = serde_json::to_writer(out, value);
+    let _ = serde_json::to_writer(&mut bytes, value);
+    bytes
 }

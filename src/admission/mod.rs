@@ -21,7 +21,7 @@ pub mod validate;
 use crate::catalog::live::Held;
 use crate::claim::{Cause, GROUP, KIND, Problem, Shown, VERSION};
 
-pub use answer::{Answer, Edit, EditValue, Outcome, Placed};
+pub use answer::{Answer, Edit, Outcome, Placed};
 pub use envelope::{Review, Unreadable};
 
 /// Field manager of our own REST API; each of its requests adds a digest after a dot.

@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Writer;
-use super::answer::{Edit, EditValue};
+use super::answer::Edit;
 use crate::claim::parameters::path;
 use crate::claim::{Cause, Claim, PLACEMENT_FIELDS, Problem, REASON, Shown};
 
@@ -16,9 +16,9 @@ const REMEDY: &str = "a claim keeps its placement for life: leave this as it is 
 
 /// What holding the placement takes: values to put back, or problems.
 #[derive(Debug, Default)]
-pub struct Held<'a> {
+pub struct Held {
     /// Parts that were left out.
-    pub edits: Vec<Edit<'a>>,
+    pub edits: Vec<Edit<'static>>,
     /// Parts that were changed or added.
     pub problems: Vec<Problem>,
 }
@@ -26,7 +26,7 @@ pub struct Held<'a> {
 /// Holds the four fields, the reason and `spec.crossplane`, each by itself. `old` and `new` have a mapping for a
 /// spec, and `new` has one for its parameters where `old` has.
 #[must_use]
-pub fn hold<'a>(old: &'a Claim<'a>, new: &Claim<'_>, writer: Writer) -> Held<'a> {
+pub fn hold(old: &Claim<'_>, new: &Claim<'_>, writer: Writer) -> Held {
     let mut held = Held::default();
     for field in PLACEMENT_FIELDS {
         let stored = old.parameters().and_then(|parameters| parameters.get(field));
@@ -45,9 +45,9 @@ pub fn hold<'a>(old: &'a Claim<'a>, new: &Claim<'_>, writer: Writer) -> Held<'a>
     held
 }
 
-impl<'a> Held<'a> {
+impl Held {
     /// Holds one value, and if it is a mapping each of its entries by itself. Null counts as absent.
-    fn part(&mut self, stored: Option<&'a Value>, given: Option<&Value>, pointer: &str, path: String) {
+    fn part(&mut self, stored: Option<&Value>, given: Option<&Value>, pointer: &str, path: String) {
         let stored = stored.filter(|value| !value.is_null());
         let given = given.filter(|value| !value.is_null());
         match (stored, given) {
@@ -80,20 +80,17 @@ impl<'a> Held<'a> {
         }
     }
 
-    fn put_back(&mut self, pointer: &str, stored: &'a Value) {
-        self.edits.push(Edit {
-            path: Cow::Owned(pointer.to_owned()),
-            value: EditValue::Json(Cow::Borrowed(stored)),
-        });
+    fn put_back(&mut self, pointer: &str, stored: &Value) {
+        self.edits.push(Edit::new(pointer.to_owned(), stored));
     }
 
     fn refuse(&mut self, path: String, message: String) {
         self.problems.push(Problem::new(Cause::PlacementChanged, path, message));
     }
 
-    fn reason(&mut self, old: &'a Claim<'a>, new: &Claim<'_>) {
+    fn reason(&mut self, old: &Claim<'_>, new: &Claim<'_>) {
         match (old.reason(), new.reason()) {
-            (Some(stored), None) => self.edits.push(reason(new, Cow::Borrowed(stored))),
+            (Some(stored), None) => self.edits.push(reason(new, &json!(stored).to_string())),
             (stored, given) if stored != given => {
                 self.refuse(
                     format!("metadata.annotations[{REASON}]"),
@@ -104,7 +101,7 @@ impl<'a> Held<'a> {
         }
     }
 
-    fn crossplane(&mut self, stored: Option<&'a Value>, given: Option<&Value>, writer: Writer) {
+    fn crossplane(&mut self, stored: Option<&Value>, given: Option<&Value>, writer: Writer) {
         let (Some(Value::Object(old)), Some(Value::Object(new))) = (stored, given) else {
             // Crossplane's first write, where there was nothing to hold. Its schema wants a mapping.
             if writer.crossplane && stored.is_none() && given.is_none_or(Value::is_object) {
@@ -167,19 +164,19 @@ pub(super) fn operators_field(field: &str, value: Option<&Value>) -> Option<Resu
     }
 }
 
-/// The edit that writes the reason annotation into `claim`.
-pub(super) fn reason<'a>(claim: &Claim<'_>, reason: Cow<'a, str>) -> Edit<'a> {
-    if claim.metadata.annotations.is_some() {
-        Edit {
-            path: Cow::Owned(below("/metadata/annotations", REASON)),
-            value: EditValue::Text(reason),
-        }
+/// The edit that writes the reason annotation into `claim`; `json` is the reason as a JSON string.
+pub(super) fn reason(claim: &Claim<'_>, json: &str) -> Edit<'static> {
+    let (path, json) = if claim.metadata.annotations.is_some() {
+        (
+            "/metadata/annotations/platform.example.org~1placement-reason",
+            json.to_owned(),
+        )
     } else {
-        let annotations = serde_json::json!({ REASON: reason });
-        Edit {
-            path: Cow::Borrowed("/metadata/annotations"),
-            value: EditValue::Json(Cow::Owned(annotations)),
-        }
+        ("/metadata/annotations", format!("{{\"{REASON}\":{json}}}"))
+    };
+    Edit {
+        path: Cow::Borrowed(path),
+        json,
     }
 }
 

@@ -16,13 +16,13 @@ use crate::placement::{failures, required};
 
 /// Answers the change of `old` into `new`.
 #[must_use]
-pub fn answer<'a>(
+pub fn answer(
     head: &Head<'_>,
-    old: &'a Claim<'a>,
+    old: &Claim<'_>,
     new: &Claim<'_>,
     catalog: &Snapshot,
     writer: Writer,
-) -> Answer<'a> {
+) -> Answer<'static> {
     if let Err(problem) = shaped(old, new) {
         return Answer::refused(vec![problem]);
     }

@@ -1,26 +1,19 @@
 //! Objects in, snapshot out, or every problem at once: each with file, object and field path.
+//!
+//! An object by itself is read by [`specs`](super::specs); here objects meet.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt::{self, Write};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::API_VERSION;
-use super::fraction::Fraction;
-use super::reader::{Found, Reader, Text, shown, text};
-use super::snapshot::{Candidate, Cell, CloudProvider, Cordon, Region, Revision, Snapshot, Tier};
-
-// Bounds that keep every placement reason below 16 KiB; see `placement::reason`.
-const MOST_NETWORK_KEYS: usize = 16;
-const MOST_NETWORK_BYTES: usize = 4096;
-const MOST_CAPABILITIES: usize = 32;
-const MOST_DIMENSIONS: usize = 8;
-const MOST_SCORES: usize = 64;
-
-const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
+use super::reader::{Found, Reader, Text, listed, shown};
+use super::snapshot::{Cell, CloudProvider, Revision, Snapshot, Tier};
+use super::specs;
 
 /// One object of a catalog, not yet checked, and the file it came from.
 #[derive(Clone, Debug)]
@@ -34,9 +27,9 @@ pub struct Object {
 /// One thing that is wrong with a catalog.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {
-    /// The file it is in.
+    /// The file it is in, or the folder where it is in none.
     pub file: String,
-    /// Kind and name of the object, empty where the file has no readable object.
+    /// Kind and name of the object, empty where there is no readable object.
     pub object: String,
     /// The field, such as `spec.candidates[0].scores.cost`; empty for the object as a whole.
     pub path: String,
@@ -72,7 +65,11 @@ pub enum CatalogError {
 }
 
 fn bullets(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("\n  - {problem}")).collect()
+    let mut text = String::new();
+    for problem in problems {
+        let _ = write!(text, "\n  - {problem}");
+    }
+    text
 }
 
 pub(crate) fn plural(count: usize, noun: &str) -> String {
@@ -84,132 +81,169 @@ pub(crate) fn plural(count: usize, noun: &str) -> String {
 /// # Errors
 /// [`CatalogError::Invalid`] with every problem of every object, in the order of the objects.
 pub fn check(objects: &[Object]) -> Result<Snapshot, CatalogError> {
-    let mut checker = Checker::default();
-    for object in objects {
-        checker.object(object);
-    }
+    let mut checker = Checker::of(objects);
     checker.references();
     if checker.problems.is_empty() {
         Ok(checker.snapshot())
     } else {
-        Err(CatalogError::Invalid(checker.problems))
+        Err(CatalogError::Invalid(checker.in_order()))
     }
 }
 
-/// A checked object with its origin, for the problems that show only when objects meet.
-struct Placed<T> {
-    file: String,
+/// What is wrong with each of `objects` by itself. Of a catalog that could be read in part only, no more can be said:
+/// what one object misses may be in the other part.
+pub(super) fn problems_of_each(objects: &[Object]) -> Vec<Problem> {
+    Checker::of(objects).in_order()
+}
+
+/// An object as read, and what a problem with it has to say.
+struct Read<'o, T> {
+    index: usize,
+    file: &'o str,
+    object: String,
+    unread: HashSet<String>,
     value: T,
 }
 
 #[derive(Default)]
-struct Checker {
-    cells: BTreeMap<String, Placed<Cell>>,
-    tiers: BTreeMap<String, Placed<Tier>>,
-    providers: BTreeMap<String, Placed<CloudProvider>>,
-    problems: Vec<Problem>,
+struct Checker<'o> {
+    cells: Vec<Read<'o, Cell>>,
+    tiers: Vec<Tier>,
+    providers: Vec<CloudProvider>,
+    taken: BTreeMap<(&'static str, String), &'o str>,
+    /// Each with the index of its object.
+    problems: Vec<(usize, Problem)>,
 }
 
-impl Checker {
-    fn object(&mut self, object: &Object) {
-        let mut found = Found::new();
-        let root = Reader::new(Some(&object.value), "", &mut found);
-        root.only(&["apiVersion", "kind", "metadata", "spec", "status"], &mut found);
-        match root.get("apiVersion").and_then(Value::as_str) {
-            Some(API_VERSION) => {}
-            other => found.push((
-                "apiVersion".to_owned(),
-                format!("must be {API_VERSION}, is \"{}\"", shown(other.unwrap_or_default())),
-            )),
+impl<'o> Checker<'o> {
+    fn of(objects: &'o [Object]) -> Self {
+        let mut checker = Self::default();
+        for (index, object) in objects.iter().enumerate() {
+            checker.object(index, object);
         }
-        let metadata = Reader::new(root.get("metadata"), "metadata", &mut found);
-        let name = metadata.text("name", Text::Label, &mut found);
-        let kind = root.get("kind").and_then(Value::as_str).unwrap_or_default();
-        let spec = Reader::new(root.get("spec"), "spec", &mut found);
-        let named = name.clone().unwrap_or_default();
-        let label = format!(
-            "{} {}",
-            shown(kind),
-            if named.is_empty() { "(no name)" } else { &named }
-        );
-        let file = &object.file;
-        match kind {
-            "Tier" => {
-                let tier = tier(named, &spec, &mut found);
-                keep(&mut self.tiers, tier, name, file, &mut found);
+        checker
+    }
+
+    fn in_order(mut self) -> Vec<Problem> {
+        self.problems.sort_by_key(|(index, _)| *index);
+        self.problems.into_iter().map(|(_, problem)| problem).collect()
+    }
+
+    fn object(&mut self, index: usize, Object { file, value }: &'o Object) {
+        let mut found = Found::default();
+        let root = Reader::new(Some(value), "", &mut found);
+        let object = label(value);
+        let version = root.one_of("apiVersion", &[API_VERSION], &mut found);
+        let kind = root.one_of("kind", &["Cell", "CloudProvider", "Tier"], &mut found);
+        // An object of neither our group nor our kinds is no mistyped one of ours: its fields are not judged.
+        if version.is_some() || kind.is_some() {
+            root.only(&["apiVersion", "kind", "metadata", "spec", "status"], &mut found);
+            let metadata = Reader::new(root.get("metadata"), "metadata", &mut found);
+            let name = metadata.text("name", Text::Label, &mut found);
+            if let (Some(kind), Some(name)) = (kind, name.clone()) {
+                match self.taken.entry((kind, name)) {
+                    Entry::Vacant(free) => {
+                        free.insert(file);
+                    }
+                    Entry::Occupied(first) => found.note(
+                        "metadata.name".to_owned(),
+                        format!("is taken already, by a {kind} in {}; rename one", first.get()),
+                    ),
+                }
             }
-            "Cell" => {
-                let cell = cell(named, &spec, &mut found);
-                keep(&mut self.cells, cell, name, file, &mut found);
+            let name = name.unwrap_or_default();
+            let spec = Reader::new(root.get("spec"), "spec", &mut found);
+            match kind {
+                Some("Tier") => self.tiers.push(specs::tier(name, &spec, &mut found)),
+                Some("CloudProvider") => self.providers.push(specs::provider(name, &spec, &mut found)),
+                Some(_) => {
+                    let value = specs::cell(name, &spec, &mut found);
+                    self.cells.push(Read {
+                        index,
+                        file,
+                        object: object.clone(),
+                        unread: std::mem::take(&mut found.unread),
+                        value,
+                    });
+                }
+                None => {}
             }
-            "CloudProvider" => {
-                let provider = provider(named, &spec, &mut found);
-                keep(&mut self.providers, provider, name, file, &mut found);
-            }
-            other => found.push((
-                "kind".to_owned(),
-                format!("must be Cell, Tier or CloudProvider, is \"{}\"", shown(other)),
-            )),
         }
-        self.problems.extend(found.into_iter().map(|(path, message)| Problem {
-            file: file.clone(),
-            object: label.clone(),
-            path,
-            message,
+        self.problems.extend(found.problems.into_iter().map(|(path, message)| {
+            let problem = Problem {
+                file: file.clone(),
+                object: object.clone(),
+                path,
+                message,
+            };
+            (index, problem)
         }));
     }
 
     /// What objects say of each other: providers named, network keys given, weighed dimensions scored.
     fn references(&mut self) {
-        let Self {
-            cells,
-            tiers,
-            providers,
-            problems,
-        } = self;
-        for Placed { file, value: cell } in cells.values_mut() {
-            let object = format!("Cell {}", cell.name);
+        let mut providers = BTreeMap::new();
+        for provider in self.providers.iter().filter(|provider| !provider.name.is_empty()) {
+            providers.entry(provider.name.as_str()).or_insert(provider);
+        }
+        let mut weighed = BTreeMap::<&str, BTreeSet<&str>>::new();
+        for tier in &self.tiers {
+            for dimension in tier.weights.keys() {
+                weighed.entry(dimension).or_default().insert(&tier.name);
+            }
+        }
+        for cell in &self.cells {
             let mut problem = |path: String, message: String| {
-                problems.push(Problem {
-                    file: file.clone(),
-                    object: object.clone(),
+                let problem = Problem {
+                    file: cell.file.to_owned(),
+                    object: cell.object.clone(),
                     path,
                     message,
-                });
+                };
+                self.problems.push((cell.index, problem));
             };
-            for (i, candidate) in cell.candidates.iter_mut().enumerate() {
+            let unread = |path: &String| cell.unread.contains(path);
+            for (i, candidate) in cell.value.candidates.iter().enumerate() {
                 let at = format!("spec.candidates[{i}]");
-                if let Some(Placed { value: provider, .. }) = providers.get(&candidate.provider) {
-                    candidate.provider_cordoned.clone_from(&provider.cordoned);
-                    candidate.region_cordoned = provider
-                        .regions
-                        .get(&candidate.region)
-                        .and_then(|region| region.cordoned.clone());
-                    for key in provider
-                        .network_keys
-                        .iter()
-                        .filter(|key| !candidate.network.contains_key(*key))
-                    {
-                        problem(
-                            format!("{at}.network.{key}"),
-                            format!("is missing; CloudProvider {} asks for it", provider.name),
-                        );
+                if unread(&at) {
+                    continue;
+                }
+                match providers.get(candidate.provider.as_str()) {
+                    Some(provider) if !unread(&format!("{at}.network")) => {
+                        let keys = provider.network_keys.iter();
+                        for key in keys.filter(|key| !candidate.network.contains_key(*key)) {
+                            let path = format!("{at}.network.{key}");
+                            if !unread(&path) {
+                                let message = format!("is missing; CloudProvider {} needs it", provider.name);
+                                problem(path, message);
+                            }
+                        }
                     }
-                } else if !candidate.provider.is_empty() {
-                    problem(
+                    None if !candidate.provider.is_empty() => problem(
                         format!("{at}.provider"),
                         format!(
                             "there is no CloudProvider {}; known: {}",
                             candidate.provider,
-                            providers.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+                            listed(providers.keys())
                         ),
-                    );
+                    ),
+                    _ => {}
                 }
-                for Placed { value: tier, .. } in tiers.values() {
-                    for dimension in tier.weights.keys().filter(|name| !candidate.scores.contains_key(*name)) {
+                if unread(&format!("{at}.scores")) {
+                    continue;
+                }
+                for (dimension, tiers) in &weighed {
+                    let path = format!("{at}.scores.{dimension}");
+                    if !candidate.scores.contains_key(*dimension) && !unread(&path) {
+                        let (noun, verb) = if tiers.len() == 1 {
+                            ("Tier", "weighs")
+                        } else {
+                            ("Tiers", "weigh")
+                        };
+                        let tiers = listed(tiers);
                         problem(
-                            format!("{at}.scores.{dimension}"),
-                            format!("is missing; Tier {} weighs it, so give a number from 0 to 1", tier.name),
+                            path,
+                            format!("is missing; {noun} {tiers} {verb} it, so give a number from 0 to 1"),
                         );
                     }
                 }
@@ -217,28 +251,43 @@ impl Checker {
         }
     }
 
+    /// The snapshot of objects without problems.
     fn snapshot(self) -> Snapshot {
-        fn values<T>(placed: BTreeMap<String, Placed<T>>) -> BTreeMap<String, T> {
-            placed.into_iter().map(|(name, placed)| (name, placed.value)).collect()
+        fn by_name<T>(values: impl IntoIterator<Item = T>, name: fn(&T) -> &String) -> BTreeMap<String, T> {
+            values.into_iter().map(|value| (name(&value).clone(), value)).collect()
         }
         let mut snapshot = Snapshot {
             revision: Revision(String::new()),
-            cells: values(self.cells),
-            tiers: values(self.tiers),
-            providers: values(self.providers),
+            cells: by_name(self.cells.into_iter().map(|cell| cell.value), |cell| &cell.name),
+            tiers: by_name(self.tiers, |tier| &tier.name),
+            providers: by_name(self.providers, |provider| &provider.name),
         };
         for cell in snapshot.cells.values_mut() {
             cell.candidates.sort_by(|a, b| a.name.cmp(&b.name));
+            for candidate in &mut cell.candidates {
+                let provider = snapshot.providers.get(&candidate.provider);
+                candidate.provider_cordoned = provider.and_then(|provider| provider.cordoned.clone());
+                candidate.region_cordoned = provider
+                    .and_then(|provider| provider.regions.get(&candidate.region))
+                    .and_then(|region| region.cordoned.clone());
+            }
         }
         let content = Value::Array(snapshot.objects()).to_string();
-        snapshot.revision = Revision(
-            Sha256::digest(content)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
-        );
+        for byte in Sha256::digest(content) {
+            let _ = write!(snapshot.revision.0, "{byte:02x}");
+        }
         snapshot
     }
+}
+
+/// Kind and name of an object, as its author gave them.
+fn label(object: &Value) -> String {
+    let text = |value: Option<&Value>, none: &str| value.and_then(Value::as_str).map_or(none.to_owned(), shown);
+    if !object.is_object() {
+        return String::new();
+    }
+    let name = object.get("metadata").and_then(|metadata| metadata.get("name"));
+    format!("{} {}", text(object.get("kind"), "(no kind)"), text(name, "(no name)"))
 }
 
 impl Snapshot {
@@ -257,166 +306,5 @@ impl Snapshot {
     }
 }
 
-fn keep<T>(kept: &mut BTreeMap<String, Placed<T>>, value: T, name: Option<String>, file: &str, found: &mut Found) {
-    let Some(name) = name else { return };
-    match kept.entry(name) {
-        Entry::Vacant(vacant) => {
-            vacant.insert(Placed {
-                file: file.to_owned(),
-                value,
-            });
-        }
-        Entry::Occupied(first) => {
-            found.push((
-                "metadata.name".to_owned(),
-                format!("is taken already, in {}", first.get().file),
-            ));
-        }
-    }
-}
-
-fn tier(name: String, spec: &Reader<'_>, found: &mut Found) -> Tier {
-    spec.only(&["rtoMinutes", "rpoMinutes", "requires", "weights"], found);
-    let before = found.len();
-    let weights = spec.fractions("weights", MOST_DIMENSIONS, found);
-    let sum: u32 = weights.values().map(|weight| u32::from(weight.units())).sum();
-    if found.len() == before && sum != u32::from(Fraction::UNITS) {
-        let sum = f64::from(sum) / f64::from(Fraction::UNITS);
-        found.push((spec.at("weights"), format!("must add up to 1, add up to {sum}")));
-    }
-    Tier {
-        name,
-        rto_minutes: spec.minutes("rtoMinutes", found).unwrap_or_default(),
-        rpo_minutes: spec.minutes("rpoMinutes", found).unwrap_or_default(),
-        requires: spec.texts("requires", Text::Word, MOST_CAPABILITIES, found),
-        weights,
-    }
-}
-
-fn provider(name: String, spec: &Reader<'_>, found: &mut Found) -> CloudProvider {
-    spec.only(&["networkKeys", "regions", "cordoned"], found);
-    let mut regions = BTreeMap::new();
-    for (path, value) in spec.list("regions", found) {
-        let region = Reader::new(Some(value), &path, found);
-        region.only(&["name", "cordoned"], found);
-        let cordoned = cordon(&region, found);
-        let Some(name) = region.text("name", Text::Word, found) else {
-            continue;
-        };
-        if regions
-            .insert(
-                name.clone(),
-                Region {
-                    name: name.clone(),
-                    cordoned,
-                },
-            )
-            .is_some()
-        {
-            found.push((region.at("name"), format!("repeats {name}")));
-        }
-    }
-    CloudProvider {
-        name,
-        network_keys: spec.texts("networkKeys", Text::Word, MOST_NETWORK_KEYS, found),
-        regions,
-        cordoned: cordon(spec, found),
-    }
-}
-
-fn cell(name: String, spec: &Reader<'_>, found: &mut Found) -> Cell {
-    spec.only(&["environments", "candidates"], found);
-    let mut environments = spec.texts("environments", Text::Label, usize::MAX, found);
-    if spec.get("environments").is_none() {
-        environments.extend(ENVIRONMENTS.map(str::to_owned));
-    } else if environments.is_empty() {
-        found.push((
-            spec.at("environments"),
-            "must name at least one; leave it out for the default".to_owned(),
-        ));
-    }
-    let mut names = BTreeMap::new();
-    let mut places = BTreeMap::new();
-    let mut candidates = Vec::new();
-    let members = spec.list("candidates", found);
-    if members.is_empty() {
-        found.push((spec.at("candidates"), "must have at least one".to_owned()));
-    }
-    for (path, value) in members {
-        let reader = Reader::new(Some(value), &path, found);
-        let candidate = candidate(&reader, found);
-        let before = found.len();
-        let place = (
-            candidate.provider.clone(),
-            candidate.region.clone(),
-            candidate.runtime_cluster.clone(),
-        );
-        if let Some(first) = names.insert(candidate.name.clone(), path.clone())
-            && !candidate.name.is_empty()
-        {
-            found.push((reader.at("name"), format!("is taken already, by {first}")));
-        }
-        // An update finds a claim's candidate by these three.
-        if let Some(first) = places.insert(place, path.clone())
-            && found.len() == before
-        {
-            found.push((path, format!("has the provider, region and runtimeCluster of {first}")));
-        }
-        candidates.push(candidate);
-    }
-    Cell {
-        name,
-        environments,
-        candidates,
-    }
-}
-
-fn candidate(reader: &Reader<'_>, found: &mut Found) -> Candidate {
-    reader.only(
-        &[
-            "name",
-            "provider",
-            "region",
-            "runtimeCluster",
-            "network",
-            "capabilities",
-            "scores",
-            "cordoned",
-        ],
-        found,
-    );
-    let mut network = BTreeMap::new();
-    for (key, path, value) in reader.entries("network", Text::Word, found) {
-        if let Some(value) = text(value, &path, Text::Line, found) {
-            network.insert(key.to_owned(), value);
-        }
-    }
-    reader.at_most(network.len(), MOST_NETWORK_KEYS, "network", found);
-    let bytes = json!(network).to_string().len();
-    if bytes > MOST_NETWORK_BYTES {
-        found.push((
-            reader.at("network"),
-            format!("takes {bytes} bytes as JSON; at most {MOST_NETWORK_BYTES}"),
-        ));
-    }
-    Candidate {
-        name: reader.text("name", Text::Label, found).unwrap_or_default(),
-        provider: reader.text("provider", Text::Label, found).unwrap_or_default(),
-        region: reader.text("region", Text::Word, found).unwrap_or_default(),
-        runtime_cluster: reader.text("runtimeCluster", Text::Word, found).unwrap_or_default(),
-        network,
-        capabilities: reader.texts("capabilities", Text::Word, MOST_SCORES, found),
-        scores: reader.fractions("scores", MOST_SCORES, found),
-        cordoned: cordon(reader, found),
-        provider_cordoned: None,
-        region_cordoned: None,
-    }
-}
-
-fn cordon(reader: &Reader<'_>, found: &mut Found) -> Option<Cordon> {
-    let cordoned = Reader::new(Some(reader.get("cordoned")?), &reader.at("cordoned"), found);
-    cordoned.only(&["reason"], found);
-    Some(Cordon {
-        reason: cordoned.text("reason", Text::Line, found).unwrap_or_default(),
-    })
-}
+#[cfg(test)]
+mod tests;

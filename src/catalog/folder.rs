@@ -1,10 +1,11 @@
 //! The catalog in a folder: every `*.yaml` in it, each with one or many objects.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::check::{CatalogError, Object, Problem, check};
+use super::check::{CatalogError, Object, Problem, check, problems_of_each};
 use super::snapshot::Snapshot;
 use crate::yaml;
 
@@ -38,24 +39,31 @@ impl Folder {
     /// # Errors
     /// The folder cannot be read or is no catalog.
     pub fn poll(&mut self) -> Option<Result<Snapshot, CatalogError>> {
-        let (seen, outcome) = match read(&self.dir) {
+        let files = read(&self.dir);
+        if self.seen.as_ref() == Some(&Seen::of(&files)) {
+            return None;
+        }
+        let files = settled(&self.dir, files);
+        self.seen = Some(Seen::of(&files));
+        Some(files.and_then(|files| parse(&self.dir, &files)))
+    }
+}
+
+impl Seen {
+    fn of(files: &Result<Files, CatalogError>) -> Self {
+        match files {
             Ok(files) => {
                 let mut hash = Sha256::new();
-                for (name, text) in &files {
-                    for part in [name.as_bytes(), text] {
+                for (name, bytes) in files {
+                    for part in [name.as_bytes(), bytes] {
                         hash.update(part.len().to_le_bytes());
                         hash.update(part);
                     }
                 }
-                (Seen::Content(hash.finalize().into()), Ok(files))
+                Self::Content(hash.finalize().into())
             }
-            Err(error) => (Seen::Unreadable(error.to_string()), Err(error)),
-        };
-        if self.seen.as_ref() == Some(&seen) {
-            return None;
+            Err(error) => Self::Unreadable(error.to_string()),
         }
-        self.seen = Some(seen);
-        Some(outcome.and_then(|files| parse(&files)))
     }
 }
 
@@ -64,7 +72,24 @@ impl Folder {
 /// # Errors
 /// The folder cannot be read or is no catalog.
 pub fn load(dir: &Path) -> Result<Snapshot, CatalogError> {
-    parse(&read(dir)?)
+    parse(dir, &settled(dir, read(dir))?)
+}
+
+/// Name and content of each file, by name.
+type Files = Vec<(String, Vec<u8>)>;
+
+/// Reads until two readings agree. Files are read one by one, so that a first reading may hold some from before a
+/// change and some from after it, a catalog that nobody wrote.
+fn settled(dir: &Path, mut files: Result<Files, CatalogError>) -> Result<Files, CatalogError> {
+    const MOST: usize = 10;
+    for _ in 0..MOST {
+        let again = read(dir);
+        if Seen::of(&again) == Seen::of(&files) {
+            break;
+        }
+        files = again;
+    }
+    files
 }
 
 /// The objects in one file's text.
@@ -89,7 +114,7 @@ fn whole_file(file: &str, message: String) -> Problem {
     }
 }
 
-fn read(dir: &Path) -> Result<Vec<(String, Vec<u8>)>, CatalogError> {
+fn read(dir: &Path) -> Result<Files, CatalogError> {
     let unreadable = |path: &Path, source| CatalogError::Unreadable {
         path: path.display().to_string(),
         source,
@@ -103,21 +128,24 @@ fn read(dir: &Path) -> Result<Vec<(String, Vec<u8>)>, CatalogError> {
         if hidden || path.extension().is_none_or(|extension| extension != "yaml") {
             continue;
         }
-        let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, error))?;
+        let bytes = read_file(&path).map_err(|error| unreadable(&path, error))?;
         files.push((path.display().to_string(), bytes));
     }
     files.sort();
     Ok(files)
 }
 
-/// Every problem of every file, those of the YAML and those of the objects that could be read.
-fn parse(files: &[(String, Vec<u8>)]) -> Result<Snapshot, CatalogError> {
-    if files.is_empty() {
-        return Err(CatalogError::Invalid(vec![whole_file(
-            "",
-            "the folder has no *.yaml file; `idp-multicloud catalog show -o yaml` prints one to start from".to_owned(),
-        )]));
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    // A pipe would be waited for, forever.
+    if std::fs::metadata(path)?.is_file() {
+        std::fs::read(path)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"))
     }
+}
+
+/// Every problem of every file, those of the YAML and those of the objects that could be read.
+fn parse(dir: &Path, files: &Files) -> Result<Snapshot, CatalogError> {
     let mut problems = Vec::new();
     let mut all = Vec::new();
     for (file, bytes) in files {
@@ -130,13 +158,18 @@ fn parse(files: &[(String, Vec<u8>)]) -> Result<Snapshot, CatalogError> {
             },
         }
     }
-    match check(&all) {
-        Ok(snapshot) if problems.is_empty() => Ok(snapshot),
-        Ok(_) => Err(CatalogError::Invalid(problems)),
-        Err(CatalogError::Invalid(found)) => {
-            problems.extend(found);
-            Err(CatalogError::Invalid(problems))
-        }
-        Err(other) => Err(other),
+    if !problems.is_empty() {
+        problems.extend(problems_of_each(&all));
+        return Err(CatalogError::Invalid(problems));
     }
+    if all.is_empty() {
+        let message =
+            "has no object in any *.yaml file; `idp-multicloud catalog show -o yaml` prints some to start from";
+        let dir = dir.display().to_string();
+        return Err(CatalogError::Invalid(vec![whole_file(&dir, message.to_owned())]));
+    }
+    check(&all)
 }
+
+#[cfg(test)]
+mod tests;

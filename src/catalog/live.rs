@@ -48,27 +48,34 @@ impl Held {
     /// The snapshot of that revision, if it is in force or was within the last ten minutes.
     #[must_use]
     pub fn revision(&self, revision: &str) -> Option<&Snapshot> {
-        if self.snapshot.revision().as_str() == revision {
-            return Some(&self.snapshot);
-        }
-        let held = self.past.iter().find(|(past, _)| past.revision().as_str() == revision);
-        held.filter(|(_, replaced)| replaced.elapsed() < KEPT)
-            .map(|(past, _)| past.as_ref())
+        self.revision_at(revision, Instant::now())
     }
 
-    /// The same with `snapshot` in force.
-    fn replaced_by(&self, snapshot: Snapshot) -> Self {
-        let mut past = self.past.clone();
-        past.retain(|(old, replaced)| replaced.elapsed() < KEPT && old.revision() != snapshot.revision());
-        if self.snapshot.revision() != snapshot.revision() {
-            past.push((Arc::clone(&self.snapshot), Instant::now()));
-        }
-        Self {
-            snapshot: Arc::new(snapshot),
-            since: SystemTime::now(),
-            past,
-        }
+    fn revision_at(&self, revision: &str, now: Instant) -> Option<&Snapshot> {
+        let past = self.past.iter().filter(|(_, replaced)| kept(*replaced, now));
+        std::iter::once(&self.snapshot)
+            .chain(past.map(|(past, _)| past))
+            .find(|held| held.revision().as_str() == revision)
+            .map(AsRef::as_ref)
     }
+
+    /// The same with `snapshot` in force. One of the same revision is the same catalog, so nothing changes.
+    fn replaced_by(&self, snapshot: &Arc<Snapshot>, now: Instant) -> Self {
+        let mut next = self.clone();
+        if self.snapshot.revision() == snapshot.revision() {
+            return next;
+        }
+        next.past
+            .retain(|(old, replaced)| kept(*replaced, now) && old.revision() != snapshot.revision());
+        next.past.push((Arc::clone(&self.snapshot), now));
+        next.snapshot = Arc::clone(snapshot);
+        next.since = SystemTime::now();
+        next
+    }
+}
+
+fn kept(replaced: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(replaced) < KEPT
 }
 
 impl Live {
@@ -84,9 +91,12 @@ impl Live {
         self.0.load()
     }
 
-    /// Puts `snapshot` in force. Called by the one task that watches the catalog's source.
+    /// Puts `snapshot` in force.
     pub fn replace(&self, snapshot: Snapshot) {
-        let next = self.0.load().replaced_by(snapshot);
-        self.0.store(Arc::new(next));
+        let (snapshot, now) = (Arc::new(snapshot), Instant::now());
+        self.0.rcu(|held| held.replaced_by(&snapshot, now));
     }
 }
+
+#[cfg(test)]
+mod tests;

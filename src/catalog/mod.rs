@@ -5,6 +5,8 @@
 //! | [`fraction`] | the numbers of a catalog, exact to four decimals |
 //! | [`snapshot`] | the checked catalog, as a decision reads it |
 //! | [`check`] | objects in, snapshot or every problem out |
+//! | `specs` | what the spec of each kind may hold |
+//! | `reader` | one loose object read field by field, every problem noted |
 //! | [`builtin`] | the catalog inside the binary |
 //! | [`folder`] | the catalog in a folder of YAML files |
 //! | [`live`] | the snapshot in force, and those of the last ten minutes |
@@ -18,6 +20,7 @@ pub mod fraction;
 pub mod live;
 mod reader;
 pub mod snapshot;
+mod specs;
 
 pub use check::{CatalogError, Object, Problem, check};
 pub use fraction::Fraction;

@@ -1,14 +1,31 @@
 //! Reads one loose object field by field and notes every problem on the way, where a typed parser would stop at the
-//! first. What a field may hold is decided here, once; what the fields mean together is [`check`](super::check)'s.
+//! first. What a field may hold is decided here, once; which fields there are is [`specs`](super::specs)' matter.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Map, Value};
 
 use super::fraction::Fraction;
 
-/// A problem of one object: field path and message.
-pub(super) type Found = Vec<(String, String)>;
+/// What is wrong with one object.
+#[derive(Default)]
+pub(super) struct Found {
+    /// Field path and message of each problem.
+    pub(super) problems: Vec<(String, String)>,
+    /// Paths whose value could not be read: what it lacks is not to be told, it is there in some wrong form.
+    pub(super) unread: HashSet<String>,
+}
+
+impl Found {
+    pub(super) fn note(&mut self, path: String, message: String) {
+        self.problems.push((path, message));
+    }
+
+    fn unread(&mut self, path: String, message: String) {
+        self.unread.insert(path.clone());
+        self.note(path, message);
+    }
+}
 
 /// What a text field may hold; each bound keeps a placement reason below its 16 KiB.
 #[derive(Clone, Copy)]
@@ -22,28 +39,32 @@ pub(super) enum Text {
 }
 
 impl Text {
-    fn objection(self, text: &str) -> Option<&'static str> {
-        let alphanumeric = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
-        let edges = alphanumeric(text.chars().next()) && alphanumeric(text.chars().last());
-        let (fine, rule) = match self {
-            Self::Label => (
-                edges && text.len() <= 63 && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')),
-                "must be 1 to 63 lower-case letters, digits and '-', with a letter or digit at both ends",
-            ),
-            Self::Word => (
-                edges
-                    && text.len() <= 63
-                    && text
-                        .bytes()
-                        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')),
-                "must be 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
-            ),
-            Self::Line => (
-                !text.is_empty() && text.len() <= 253 && text.bytes().all(|b| matches!(b, b' '..=b'~')),
-                "must be 1 to 253 printable ASCII characters",
-            ),
+    fn allows(self, text: &str) -> bool {
+        let most = match self {
+            Self::Label | Self::Word => 63,
+            Self::Line => 253,
         };
-        (!fine).then_some(rule)
+        let edge = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_alphanumeric());
+        let edges = edge(text.bytes().next()) && edge(text.bytes().last());
+        (1..=most).contains(&text.len())
+            && match self {
+                Self::Label => edges && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')),
+                Self::Word => {
+                    edges
+                        && text
+                            .bytes()
+                            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+                }
+                Self::Line => text.bytes().all(|b| matches!(b, b' '..=b'~')),
+            }
+    }
+
+    fn rule(self) -> &'static str {
+        match self {
+            Self::Label => "must be 1 to 63 lower-case letters, digits and '-', with a letter or digit at both ends",
+            Self::Word => "must be 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+            Self::Line => "must be 1 to 253 printable ASCII characters",
+        }
     }
 }
 
@@ -57,21 +78,23 @@ impl<'v> Reader<'v> {
     /// The mapping at `path`. Without one (or with something else there) every field reads as absent, in silence:
     /// the one problem has been noted.
     pub(super) fn new(value: Option<&'v Value>, path: &str, found: &mut Found) -> Self {
-        let fields = match value {
-            Some(Value::Object(fields)) => Some(fields),
-            None | Some(Value::Null) => {
-                found.push((path.to_owned(), "is missing".to_owned()));
-                None
+        let fields = value.and_then(Value::as_object);
+        match value {
+            None => found.unread(path.to_owned(), "is missing; must be a mapping".to_owned()),
+            Some(other) if fields.is_none() => {
+                found.unread(path.to_owned(), format!("must be a mapping, not {}", kind(other)));
             }
-            Some(other) => {
-                found.push((path.to_owned(), format!("must be a mapping, not {}", kind(other))));
-                None
-            }
-        };
+            Some(_) => {}
+        }
         Self {
             fields,
             path: path.to_owned(),
         }
+    }
+
+    /// Whether there is anything to read at all.
+    pub(super) fn readable(&self) -> bool {
+        self.fields.is_some()
     }
 
     /// The path of a field of this mapping.
@@ -85,16 +108,12 @@ impl<'v> Reader<'v> {
 
     /// Notes every field that is not in `known`.
     pub(super) fn only(&self, known: &[&str], found: &mut Found) {
-        for field in self
-            .fields
-            .into_iter()
-            .flat_map(Map::keys)
-            .filter(|field| !known.contains(&field.as_str()))
-        {
-            found.push((
+        let fields = self.fields.into_iter().flat_map(Map::keys);
+        for field in fields.filter(|field| !known.contains(&field.as_str())) {
+            found.note(
                 self.at(&shown(field)),
                 format!("is not known here; known: {}", known.join(", ")),
-            ));
+            );
         }
     }
 
@@ -103,37 +122,44 @@ impl<'v> Reader<'v> {
         self.fields?.get(field).filter(|value| !value.is_null())
     }
 
-    /// Whether there is anything to read at all.
-    fn readable(&self) -> bool {
-        self.fields.is_some()
-    }
-
-    fn required(&self, field: &str, found: &mut Found) -> Option<&'v Value> {
+    /// The value of a field that must be there; `rule` says what it must be.
+    pub(super) fn required(&self, field: &str, rule: &str, found: &mut Found) -> Option<&'v Value> {
         let value = self.get(field);
         if value.is_none() && self.readable() {
-            found.push((self.at(field), "is missing".to_owned()));
+            found.note(self.at(field), format!("is missing; {rule}"));
         }
         value
     }
 
     /// A text that must be there.
     pub(super) fn text(&self, field: &str, rule: Text, found: &mut Found) -> Option<String> {
-        text(self.required(field, found)?, &self.at(field), rule, found)
+        let value = self.required(field, rule.rule(), found)?;
+        text(value, &self.at(field), rule, found)
+    }
+
+    /// One of the `known` texts.
+    pub(super) fn one_of(&self, field: &str, known: &[&'static str], found: &mut Found) -> Option<&'static str> {
+        let rule = match known {
+            [first @ .., last] if !first.is_empty() => format!("must be {} or {last}", first.join(", ")),
+            _ => format!("must be {}", known.concat()),
+        };
+        let value = self.required(field, &rule, found)?;
+        let one = known.iter().find(|one| value.as_str() == Some(one));
+        if one.is_none() {
+            found.note(self.at(field), format!("{rule}, {}", told(value)));
+        }
+        one.copied()
     }
 
     /// A whole number of minutes that must be there.
     pub(super) fn minutes(&self, field: &str, found: &mut Found) -> Option<u32> {
-        const YEAR: u64 = 525_600;
-        let value = self.required(field, found)?;
-        let minutes = value
-            .as_u64()
-            .filter(|minutes| *minutes <= YEAR)
-            .and_then(|minutes| minutes.try_into().ok());
+        const YEAR: u32 = 525_600;
+        let rule = format!("must be a whole number of minutes from 0 to {YEAR}");
+        let value = self.required(field, &rule, found)?;
+        let minutes = value.as_u64().and_then(|minutes| minutes.try_into().ok());
+        let minutes = minutes.filter(|minutes| *minutes <= YEAR);
         if minutes.is_none() {
-            found.push((
-                self.at(field),
-                format!("must be a whole number of minutes from 0 to {YEAR}"),
-            ));
+            found.note(self.at(field), format!("{rule}, {}", told(value)));
         }
         minutes
     }
@@ -149,7 +175,7 @@ impl<'v> Reader<'v> {
                 .map(|(i, member)| (format!("{path}[{i}]"), member))
                 .collect(),
             Some(other) => {
-                found.push((path, format!("must be a list, not {}", kind(other))));
+                found.unread(path, format!("must be a list, not {}", kind(other)));
                 Vec::new()
             }
         }
@@ -158,72 +184,74 @@ impl<'v> Reader<'v> {
     /// A list of different texts, at most `most`; may be absent.
     pub(super) fn texts(&self, field: &str, rule: Text, most: usize, found: &mut Found) -> BTreeSet<String> {
         let mut texts = BTreeSet::new();
-        for (path, member) in self.list(field, found) {
+        let members = self.list(field, found);
+        self.at_most(members.len(), most, field, found);
+        for (path, member) in members {
             if let Some(text) = text(member, &path, rule, found)
                 && let Some(twice) = texts.replace(text)
             {
-                found.push((path, format!("repeats {twice}")));
+                found.note(path, format!("repeats {twice}; list it once"));
             }
         }
-        self.at_most(texts.len(), most, field, found);
         texts
     }
 
-    /// The entries of a mapping that may be absent, each with its path.
-    pub(super) fn entries(&self, field: &str, keys: Text, found: &mut Found) -> Vec<(&'v str, String, &'v Value)> {
+    /// The entries of a mapping that may be absent, at most `most`, each with its path.
+    pub(super) fn entries(&self, field: &str, most: usize, found: &mut Found) -> Vec<(&'v str, String, &'v Value)> {
         let Some(value) = self.get(field) else {
             return Vec::new();
         };
         let inner = Self::new(Some(value), &self.at(field), found);
+        let fields = inner.fields.into_iter().flatten();
+        self.at_most(inner.fields.map_or(0, Map::len), most, field, found);
         let mut entries = Vec::new();
-        for (key, value) in inner.fields.into_iter().flatten() {
+        for (key, value) in fields {
             let path = inner.at(&shown(key));
-            match keys.objection(key) {
-                Some(objection) => found.push((path, format!("name of the entry {objection}"))),
-                None => entries.push((key.as_str(), path, value)),
+            if Text::Word.allows(key) {
+                entries.push((key.as_str(), path, value));
+            } else {
+                found.note(path, format!("is no name: it {}", Text::Word.rule()));
             }
         }
         entries
     }
 
-    /// A mapping of names to numbers from 0 to 1, at most `most`.
+    /// A mapping of names to numbers from 0 to 1, at most `most`; may be absent.
     pub(super) fn fractions(&self, field: &str, most: usize, found: &mut Found) -> BTreeMap<String, Fraction> {
         let mut fractions = BTreeMap::new();
-        for (key, path, value) in self.entries(field, Text::Word, found) {
+        for (key, path, value) in self.entries(field, most, found) {
             let Some(number) = value.as_f64() else {
-                found.push((path, format!("must be a number from 0 to 1, not {}", kind(value))));
+                found.unread(path, format!("must be a number from 0 to 1, {}", told(value)));
                 continue;
             };
             match Fraction::try_from(number) {
                 Ok(fraction) => {
                     fractions.insert(key.to_owned(), fraction);
                 }
-                Err(error) => found.push((path, format!("{error}, is {number}"))),
+                Err(error) => found.unread(path, format!("{error}, {}", told(value))),
             }
         }
-        self.at_most(fractions.len(), most, field, found);
         fractions
     }
 
     /// Notes a field that holds more than `most` entries.
-    pub(super) fn at_most(&self, count: usize, most: usize, field: &str, found: &mut Found) {
+    fn at_most(&self, count: usize, most: usize, field: &str, found: &mut Found) {
         if count > most {
-            found.push((self.at(field), format!("has {count} entries; at most {most}")));
+            found.note(self.at(field), format!("has {count} entries; at most {most}"));
         }
     }
 }
 
 /// A text value that keeps its rule.
 pub(super) fn text(value: &Value, path: &str, rule: Text, found: &mut Found) -> Option<String> {
-    let Value::String(text) = value else {
-        found.push((path.to_owned(), format!("must be a string, not {}", kind(value))));
-        return None;
+    let objection = match value {
+        Value::String(text) if rule.allows(text) => return Some(text.clone()),
+        Value::String(_) => format!("{}, {}", rule.rule(), told(value)),
+        Value::Number(_) | Value::Bool(_) => format!("must be a string, not {}; put it in quotes", kind(value)),
+        other => format!("must be a string, not {}", kind(other)),
     };
-    if let Some(objection) = rule.objection(text) {
-        found.push((path.to_owned(), format!("{objection}, is \"{}\"", shown(text))));
-        return None;
-    }
-    Some(text.clone())
+    found.unread(path.to_owned(), objection);
+    None
 }
 
 /// A text of the author's, short and harmless on a terminal.
@@ -231,6 +259,34 @@ pub(super) fn shown(text: &str) -> String {
     let short: String = text.chars().take(64).collect();
     let cut = if short.len() < text.len() { "…" } else { "" };
     format!("{}{cut}", short.escape_debug())
+}
+
+/// Names of the catalog in a message, the first twenty.
+pub(super) fn listed(names: impl IntoIterator<Item = impl AsRef<str>, IntoIter: ExactSizeIterator>) -> String {
+    const MOST: usize = 20;
+    let names = names.into_iter();
+    let more = names.len().saturating_sub(MOST);
+    let mut listed = String::new();
+    for name in names.take(MOST) {
+        if !listed.is_empty() {
+            listed.push_str(", ");
+        }
+        listed.push_str(name.as_ref());
+    }
+    match more {
+        0 if listed.is_empty() => "none".to_owned(),
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
+}
+
+/// What a value is where it is not what it must be: itself where that is short, else its kind.
+fn told(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("is \"{}\"", shown(text)),
+        Value::Number(number) => format!("is {number}"),
+        other => format!("not {}", kind(other)),
+    }
 }
 
 /// What a value is, in a YAML author's words.
@@ -244,3 +300,6 @@ fn kind(value: &Value) -> &'static str {
         Value::Object(_) => "a mapping",
     }
 }
+
+#[cfg(test)]
+mod tests;

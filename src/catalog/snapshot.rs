@@ -43,16 +43,19 @@ impl Snapshot {
     }
 
     /// Every cell, by name.
+    #[must_use]
     pub fn cells(&self) -> impl ExactSizeIterator<Item = &Cell> {
         self.cells.values()
     }
 
     /// Every tier, by name.
+    #[must_use]
     pub fn tiers(&self) -> impl ExactSizeIterator<Item = &Tier> {
         self.tiers.values()
     }
 
     /// Every cloud, by name.
+    #[must_use]
     pub fn providers(&self) -> impl ExactSizeIterator<Item = &CloudProvider> {
         self.providers.values()
     }

@@ -4,7 +4,6 @@
 //! |---|---|
 //! | [`request`] | what is asked for |
 //! | [`gate`] | what a candidate must pass |
-//! | [`json`] | strings as JSON |
 //! | [`points`] | scores added up, exact |
 //! | [`decide`] | gates, then scores: the one decision function |
 //! | [`reason`] | the decision as JSON, written and read back |
@@ -15,7 +14,6 @@
 
 pub mod decide;
 pub mod gate;
-pub mod json;
 pub mod points;
 pub mod reason;
 pub mod request;

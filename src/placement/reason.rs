@@ -269,164 +269,210 @@ impl Decision<'_> {
     /// The reason as the text that the claim's annotation holds.
     #[must_use]
     pub fn reason(&self) -> String {
+        self.written::<false>()
+    }
+
+    /// The same as the content of a JSON string: what stands between the quotes where the annotation is itself written
+    /// as JSON. Escaping the text afterwards would cost more than the decision.
+    #[must_use]
+    pub fn reason_escaped(&self) -> String {
+        self.written::<true>()
+    }
+
+    fn written<const ESCAPED: bool>(&self) -> String {
         // The shortest exclusion takes some 60 bytes, so a long list need not be tried.
         if self.excluded.len() <= MOST_BYTES / 60 {
-            let whole = json(&Reason::of(self));
-            if whole.len() <= MOST_BYTES {
-                return whole;
+            let whole = Reason::of(self);
+            let text = write::text::<ESCAPED>(&whole);
+            // Escaping only adds, so the text itself is looked at only where the escaped one is too long.
+            if text.len() <= MOST_BYTES || (ESCAPED && write::text::<false>(&whole).len() <= MOST_BYTES) {
+                return text;
             }
         }
-        json(&Reason::counted(self))
+        write::text::<ESCAPED>(&Reason::counted(self))
     }
 }
 
-fn json(reason: &Reason<'_>) -> String {
-    let mut out = Vec::with_capacity(ROOM);
-    write::reason(&mut out, reason);
-    // Only whole strings are written.
-    String::from_utf8(out).unwrap_or_default()
-}
-
-/// Writes a reason as JSON text. It is the one document written at every admission, and serde_json would look at every
-/// byte of every key and format every number as a float, at the price of all the rest of a decision.
+/// Writes a reason as JSON, or as the content of a JSON string (`ESCAPED`).
+///
+/// It is the one document written at every admission, and serde_json would look at every byte of every key and format
+/// every number as a float, at the price of all the rest of a decision. Names need no look: the catalog's check and the
+/// claim's rules let nothing into them that JSON escapes.
 mod write {
-    use super::super::json::escape;
-    use super::{Count, Exclusion, Ranking, Reason, Winner};
+    use super::{Count, Exclusion, ROOM, Ranking, Reason, Winner};
     use crate::catalog::Fraction;
     use crate::placement::gate::Cause;
     use crate::placement::points::{Points, push_decimal};
 
-    pub(super) fn reason(out: &mut Vec<u8>, reason: &Reason<'_>) {
-        out.push(b'{');
+    type Out = Vec<u8>;
+
+    pub(super) fn text<const ESCAPED: bool>(of: &Reason<'_>) -> String {
+        let mut out = Vec::with_capacity(ROOM);
+        reason::<ESCAPED>(&mut out, of);
+        // Only whole strings are written.
+        String::from_utf8(out).unwrap_or_default()
+    }
+
+    fn reason<const ESCAPED: bool>(out: &mut Out, reason: &Reason<'_>) {
+        push(out, "{");
         if let Some(winner) = &reason.winner {
-            push(out, "\"winner\":");
-            self::winner(out, winner);
-            out.push(b',');
+            key::<ESCAPED>(out, "", "winner");
+            self::winner::<ESCAPED>(out, winner);
+            push(out, ",");
         }
         let request = &reason.request;
-        text(out, "\"request\":{\"cell\":", &request.cell);
-        text(out, ",\"tier\":", &request.tier);
-        text(out, ",\"environment\":", &request.environment);
-        text(out, ",\"size\":", request.size.as_str());
-        whole(out, ",\"storageGB\":", request.storage_gb.into());
-        push(out, if request.ha { ",\"ha\":true}" } else { ",\"ha\":false}" });
-        whole(
-            out,
-            ",\"requirements\":{\"rtoMinutes\":",
-            reason.requirements.rto_minutes.into(),
-        );
-        whole(out, ",\"rpoMinutes\":", reason.requirements.rpo_minutes.into());
-        push(out, ",\"capabilities\":");
+        key::<ESCAPED>(out, "", "request");
+        name::<ESCAPED>(out, "{", "cell", &request.cell);
+        name::<ESCAPED>(out, ",", "tier", &request.tier);
+        name::<ESCAPED>(out, ",", "environment", &request.environment);
+        name::<ESCAPED>(out, ",", "size", request.size.as_str());
+        whole::<ESCAPED>(out, ",", "storageGB", request.storage_gb.into());
+        key::<ESCAPED>(out, ",", "ha");
+        push(out, if request.ha { "true}," } else { "false}," });
+        key::<ESCAPED>(out, "", "requirements");
+        whole::<ESCAPED>(out, "{", "rtoMinutes", reason.requirements.rto_minutes.into());
+        whole::<ESCAPED>(out, ",", "rpoMinutes", reason.requirements.rpo_minutes.into());
+        key::<ESCAPED>(out, ",", "capabilities");
         list(out, &reason.requirements.capabilities, |out, capability| {
-            text(out, "", capability)
+            quoted::<ESCAPED>(out, capability)
         });
-        push(out, "},\"weights\":{");
-        for (i, (dimension, weight)) in reason.weights.iter().enumerate() {
-            text(out, if i == 0 { "" } else { "," }, dimension);
-            fraction(out, ":", *weight);
+        push(out, "},");
+        key::<ESCAPED>(out, "", "weights");
+        let mut before = "{";
+        for (dimension, weight) in &reason.weights {
+            fraction::<ESCAPED>(out, before, dimension, *weight);
+            before = ",";
         }
-        push(out, "},\"ranking\":");
-        list(out, &reason.ranking, ranking);
-        whole(out, ",\"fit\":", reason.fit as u64);
-        whole(out, ",\"candidates\":", reason.candidates as u64);
+        push(out, "},");
+        key::<ESCAPED>(out, "", "ranking");
+        list(out, &reason.ranking, ranking::<ESCAPED>);
+        whole::<ESCAPED>(out, ",", "fit", reason.fit as u64);
+        whole::<ESCAPED>(out, ",", "candidates", reason.candidates as u64);
         if let Some(excluded) = &reason.excluded {
-            push(out, ",\"excluded\":");
-            list(out, excluded, exclusion);
+            key::<ESCAPED>(out, ",", "excluded");
+            list(out, excluded, exclusion::<ESCAPED>);
         }
         if let Some(counts) = &reason.excluded_by_cause {
-            push(out, ",\"excludedByCause\":");
-            list(out, counts, count);
+            key::<ESCAPED>(out, ",", "excludedByCause");
+            list(out, counts, count::<ESCAPED>);
         }
-        text(out, ",\"catalogRevision\":", &reason.catalog_revision);
-        out.push(b'}');
+        name::<ESCAPED>(out, ",", "catalogRevision", &reason.catalog_revision);
+        push(out, "}");
     }
 
-    fn winner(out: &mut Vec<u8>, winner: &Winner<'_>) {
-        text(out, "{\"candidate\":", &winner.candidate);
-        text(out, ",\"provider\":", &winner.provider);
-        text(out, ",\"region\":", &winner.region);
-        text(out, ",\"runtimeCluster\":", &winner.runtime_cluster);
-        push(out, ",\"network\":{");
-        for (i, (key, value)) in winner.network.iter().enumerate() {
-            text(out, if i == 0 { "" } else { "," }, key);
-            text(out, ":", value);
+    fn winner<const ESCAPED: bool>(out: &mut Out, winner: &Winner<'_>) {
+        name::<ESCAPED>(out, "{", "candidate", &winner.candidate);
+        name::<ESCAPED>(out, ",", "provider", &winner.provider);
+        name::<ESCAPED>(out, ",", "region", &winner.region);
+        name::<ESCAPED>(out, ",", "runtimeCluster", &winner.runtime_cluster);
+        key::<ESCAPED>(out, ",", "network");
+        push(out, "{");
+        let mut before = "";
+        for (network_key, value) in winner.network.iter() {
+            line::<ESCAPED>(out, before, network_key, value);
+            before = ",";
         }
-        points(out, "},\"score\":", winner.score);
-        out.push(b'}');
+        push(out, "}");
+        points::<ESCAPED>(out, ",", "score", winner.score);
+        push(out, "}");
     }
 
-    fn ranking(out: &mut Vec<u8>, ranking: &Ranking<'_>) {
-        text(out, "{\"candidate\":", &ranking.candidate);
-        points(out, ",\"score\":", ranking.score);
-        push(out, ",\"breakdown\":");
+    fn ranking<const ESCAPED: bool>(out: &mut Out, ranking: &Ranking<'_>) {
+        name::<ESCAPED>(out, "{", "candidate", &ranking.candidate);
+        points::<ESCAPED>(out, ",", "score", ranking.score);
+        key::<ESCAPED>(out, ",", "breakdown");
         list(out, &ranking.breakdown, |out, part| {
-            text(out, "{\"dimension\":", &part.dimension);
-            fraction(out, ",\"score\":", part.score);
-            fraction(out, ",\"weight\":", part.weight);
-            points(out, ",\"points\":", part.points);
-            out.push(b'}');
+            name::<ESCAPED>(out, "{", "dimension", &part.dimension);
+            fraction::<ESCAPED>(out, ",", "score", part.score);
+            fraction::<ESCAPED>(out, ",", "weight", part.weight);
+            points::<ESCAPED>(out, ",", "points", part.points);
+            push(out, "}");
         });
-        out.push(b'}');
+        push(out, "}");
     }
 
-    fn exclusion(out: &mut Vec<u8>, exclusion: &Exclusion<'_>) {
-        text(out, "{\"candidate\":", &exclusion.candidate);
-        push(out, ",\"failures\":");
+    fn exclusion<const ESCAPED: bool>(out: &mut Out, exclusion: &Exclusion<'_>) {
+        name::<ESCAPED>(out, "{", "candidate", &exclusion.candidate);
+        key::<ESCAPED>(out, ",", "failures");
         list(out, &exclusion.failures, |out, failure| {
-            text(out, "{\"gate\":", failure.gate.as_str());
-            text(out, ",\"detail\":", &failure.detail);
-            out.push(b'}');
+            name::<ESCAPED>(out, "{", "gate", failure.gate.as_str());
+            line::<ESCAPED>(out, ",", "detail", &failure.detail);
+            push(out, "}");
         });
-        out.push(b'}');
+        push(out, "}");
     }
 
-    fn count(out: &mut Vec<u8>, count: &Count<'_>) {
+    fn count<const ESCAPED: bool>(out: &mut Out, count: &Count<'_>) {
         match &count.cause {
             Cause::Lacks(capability) => {
-                text(out, "{\"cause\":{\"lacks\":", capability);
-                out.push(b'}');
+                key::<ESCAPED>(out, "{", "cause");
+                name::<ESCAPED>(out, "{", "lacks", capability);
+                push(out, "}");
             }
-            Cause::Cordoned => push(out, "{\"cause\":\"cordoned\""),
+            Cause::Cordoned => name::<ESCAPED>(out, "{", "cause", "cordoned"),
         }
-        whole(out, ",\"count\":", count.count as u64);
-        out.push(b'}');
+        whole::<ESCAPED>(out, ",", "count", count.count as u64);
+        push(out, "}");
     }
 
-    fn push(out: &mut Vec<u8>, text: &str) {
-        out.extend_from_slice(text.as_bytes());
-    }
-
-    fn list<T>(out: &mut Vec<u8>, members: &[T], mut member: impl FnMut(&mut Vec<u8>, &T)) {
-        out.push(b'[');
+    fn list<T>(out: &mut Out, members: &[T], member: impl Fn(&mut Out, &T)) {
+        push(out, "[");
         for (i, each) in members.iter().enumerate() {
             if i > 0 {
-                out.push(b',');
+                push(out, ",");
             }
             member(out, each);
         }
-        out.push(b']');
+        push(out, "]");
     }
 
-    /// `before`, then `value` as a JSON string.
-    fn text(out: &mut Vec<u8>, before: &str, value: &str) {
-        push(out, before);
-        out.push(b'"');
-        escape(out, value);
-        out.push(b'"');
+    fn push(out: &mut Out, text: &str) {
+        out.extend_from_slice(text.as_bytes());
     }
 
-    fn whole(out: &mut Vec<u8>, before: &str, value: u64) {
+    /// A text that JSON escapes nothing of.
+    fn quoted<const ESCAPED: bool>(out: &mut Out, text: &str) {
+        let quote = if ESCAPED { "\\\"" } else { "\"" };
+        push(out, quote);
+        push(out, text);
+        push(out, quote);
+    }
+
+    fn key<const ESCAPED: bool>(out: &mut Out, before: &str, key: &str) {
         push(out, before);
+        quoted::<ESCAPED>(out, key);
+        push(out, ":");
+    }
+
+    /// A member whose value is a name.
+    fn name<const ESCAPED: bool>(out: &mut Out, before: &str, key: &str, value: &str) {
+        self::key::<ESCAPED>(out, before, key);
+        quoted::<ESCAPED>(out, value);
+    }
+
+    /// A member whose value is a line of printable text, which may have quotes and backslashes.
+    fn line<const ESCAPED: bool>(out: &mut Out, before: &str, key: &str, value: &str) {
+        if value.bytes().any(|byte| matches!(byte, b'"' | b'\\')) {
+            let escape = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"");
+            let once = escape(value);
+            name::<ESCAPED>(out, before, key, &if ESCAPED { escape(&once) } else { once });
+        } else {
+            name::<ESCAPED>(out, before, key, value);
+        }
+    }
+
+    fn whole<const ESCAPED: bool>(out: &mut Out, before: &str, key: &str, value: u64) {
+        self::key::<ESCAPED>(out, before, key);
         push_decimal::<0>(out, value);
     }
 
-    fn fraction(out: &mut Vec<u8>, before: &str, value: Fraction) {
-        push(out, before);
+    fn fraction<const ESCAPED: bool>(out: &mut Out, before: &str, key: &str, value: Fraction) {
+        self::key::<ESCAPED>(out, before, key);
         push_decimal::<4>(out, value.units().into());
     }
 
-    fn points(out: &mut Vec<u8>, before: &str, value: Points) {
-        push(out, before);
+    fn points<const ESCAPED: bool>(out: &mut Out, before: &str, key: &str, value: Points) {
+        self::key::<ESCAPED>(out, before, key);
         push_decimal::<8>(out, value.units());
     }
 }
