@@ -14,7 +14,8 @@ use crate::catalog::fraction::write_decimal;
 pub struct Points(u64);
 
 impl Points {
-    const UNITS: u32 = 100_000_000;
+    /// How many units make 1.
+    pub const UNITS: u32 = 100_000_000;
 
     /// `score` times `weight`.
     #[must_use]

@@ -229,11 +229,13 @@ impl<'a> Reason<'a> {
         let adds_up = |ranking: &Ranking<'_>| {
             let parts = &ranking.breakdown;
             parts.iter().map(|part| part.points).sum::<Points>() == ranking.score
-                && parts.len() == self.weights.len()
-                && parts.iter().all(|part| {
-                    part.points == Points::weighed(part.score, part.weight)
-                        && self.weights.get(&part.dimension) == Some(&part.weight)
-                })
+                && parts
+                    .iter()
+                    .map(|part| (&part.dimension, &part.weight))
+                    .eq(&self.weights)
+                && parts
+                    .iter()
+                    .all(|part| part.points == Points::weighed(part.score, part.weight))
         };
         let first = self.ranking.first();
         self.winner.as_ref().map(|winner| (&winner.candidate, winner.score))
