@@ -115,19 +115,28 @@ impl<'a> Parameters<'a> {
 
 /// A name that the catalog does not have, as a problem of the field that gave it.
 fn unknown(unknown: &Unknown<'_>) -> Problem {
+    const MOST: usize = 20;
     let Unknown { named, given, known } = unknown;
-    let (field, known) = match named {
-        Named::Cell => ("cell", known.join(", ")),
-        Named::Tier => ("tier", known.join(", ").to_ascii_uppercase()),
-        Named::Environment => ("environment", known.join(", ")),
+    let field = match named {
+        Named::Cell => "cell",
+        Named::Tier => "tier",
+        Named::Environment => "environment",
     };
+    let shown = known.iter().take(MOST).map(|name| match named {
+        Named::Tier => name.to_ascii_uppercase(),
+        Named::Cell | Named::Environment => (*name).to_owned(),
+    });
+    let mut names = shown.collect::<Vec<_>>().join(", ");
+    if let Some(more @ 1..) = known.len().checked_sub(MOST) {
+        names.push_str(&format!(" and {more} more"));
+    }
     let message = if known.is_empty() {
         format!(
             "there is no {field} \"{}\": the catalog has none yet; ask your platform team",
             Shown(given)
         )
     } else {
-        format!("there is no {field} \"{}\"; use one of: {known}", Shown(given))
+        format!("there is no {field} \"{}\"; use one of: {names}", Shown(given))
     };
     Problem::new(Cause::FieldUnknown, path(field), message)
 }
