@@ -183,7 +183,7 @@ fn brings_placement(claim: &Claim<'_>) -> bool {
 }
 
 /// Lets an operator's claim in with the placement it brings, which is how a backup is restored.
-fn restore<'a>(claim: &'a Claim<'a>, catalog: &'a Snapshot) -> Result<Answer<'a>, Vec<Problem>> {
+pub(super) fn restore<'a>(claim: &'a Claim<'a>, catalog: &'a Snapshot) -> Result<Answer<'a>, Vec<Problem>> {
     let (placed, mut problems) = match restorable(claim) {
         Ok(placed) => (Some(placed), Vec::new()),
         Err(problems) => (None, problems),
@@ -213,7 +213,7 @@ fn restore<'a>(claim: &'a Claim<'a>, catalog: &'a Snapshot) -> Result<Answer<'a>
 }
 
 /// Whether a claim brings a whole placement that agrees with itself, and nothing that Crossplane has yet to write.
-pub(super) fn restorable<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Problem>> {
+fn restorable<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Problem>> {
     let mut problems = Vec::new();
     for (field, value) in claim.crossplane().and_then(Value::as_object).into_iter().flatten() {
         let at = format!("spec.crossplane.{}", Shown(field));
@@ -266,7 +266,14 @@ pub(super) fn agreement<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Prob
                 format!("is longer than {} bytes", reason::MOST_BYTES),
             )]);
         }
-        Err(error) => return Err(vec![mismatch(at_reason(), format!("is no placement reason: {error}"))]),
+        Err(error) => {
+            // The parser repeats what it does not know.
+            let error = error.to_string();
+            return Err(vec![mismatch(
+                at_reason(),
+                format!("is no placement reason: {}", Shown(&error)),
+            )]);
+        }
     };
     let Some(winner) = reason.winner.as_ref().filter(|_| reason.adds_up()) else {
         return Err(vec![mismatch(

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Answer, Edit};
 use super::{Operation, Settings, Writer};
-use crate::claim::wire::Str;
+use crate::claim::wire::{Str, mapping, mapping_or_null};
 use crate::claim::{Cause, Claim, GROUP, KIND, Problem};
 
 const API_VERSION: &str = "admission.k8s.io/v1";
@@ -62,7 +62,7 @@ pub type Objects<'a> = (Option<Claim<'a>>, Option<Claim<'a>>);
 #[serde(rename_all = "camelCase")]
 pub struct Head<'a> {
     /// Group, version and kind of the object.
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "mapping_or_null")]
     kind: Option<GroupVersionKind<'a>>,
     #[serde(borrow, default)]
     sub_resource: Option<Str<'a>>,
@@ -72,11 +72,11 @@ pub struct Head<'a> {
     namespace: Option<Str<'a>>,
     #[serde(borrow, default)]
     operation: Option<Str<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "mapping_or_null")]
     user_info: Option<UserInfo<'a>>,
     #[serde(default)]
     dry_run: Option<bool>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "mapping_or_null")]
     options: Option<Options<'a>>,
 }
 
@@ -168,11 +168,16 @@ impl Head<'_> {
             .as_ref()
             .and_then(|user| user.groups.as_deref())
             .unwrap_or_default();
+        // An empty setting is nobody's; a review without a user would match it.
+        let is_set = |setting: &&String| !setting.is_empty();
         Writer {
-            crossplane: self.user() == settings.crossplane_account,
+            crossplane: Some(&settings.crossplane_account)
+                .filter(is_set)
+                .is_some_and(|account| self.user() == account),
             operator: settings
                 .operator_group
                 .as_ref()
+                .filter(is_set)
                 .is_some_and(|group| groups.iter().any(|g| g.0 == *group)),
         }
     }
@@ -186,7 +191,7 @@ struct Wire<'a, R> {
     api_version: Option<Str<'a>>,
     #[serde(borrow, default)]
     kind: Option<Str<'a>>,
-    #[serde(default = "Option::default")]
+    #[serde(default = "Option::default", deserialize_with = "mapping_or_null")]
     request: Option<R>,
 }
 
@@ -196,7 +201,7 @@ struct Wire<'a, R> {
 struct Whole<'a> {
     #[serde(borrow, default)]
     uid: Option<Str<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "mapping_or_null")]
     kind: Option<GroupVersionKind<'a>>,
     #[serde(borrow, default)]
     sub_resource: Option<Str<'a>>,
@@ -206,15 +211,15 @@ struct Whole<'a> {
     namespace: Option<Str<'a>>,
     #[serde(borrow, default)]
     operation: Option<Str<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "mapping_or_null")]
     user_info: Option<UserInfo<'a>>,
     #[serde(default)]
     dry_run: Option<bool>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "mapping_or_null")]
     options: Option<Options<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "mapping_or_null")]
     object: Option<Claim<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "mapping_or_null")]
     old_object: Option<Claim<'a>>,
 }
 
@@ -227,7 +232,10 @@ struct Uid<'a> {
 
 impl<'a, R: Deserialize<'a>> Wire<'a, R> {
     fn read(body: &'a str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(body)
+        let mut deserializer = serde_json::Deserializer::from_str(body);
+        let wire = mapping(&mut deserializer)?;
+        deserializer.end()?;
+        Ok(wire)
     }
 
     fn request(self) -> Result<R, Unreadable> {

@@ -128,8 +128,10 @@ pub fn answer<'a>(webhook: Webhook, review: &'a Review<'a>, catalog: &'a Held, s
     let Some(object) = object else {
         return Answer::malformed("object", "is missing from the review");
     };
-    if !object.is_of(GROUP, VERSION, KIND) {
-        return Answer::malformed("object", format!("is no {GROUP}/{VERSION} {KIND}"));
+    for (field, object) in [("object", Some(object)), ("oldObject", stored)] {
+        if object.is_some_and(|object| !object.is_of(GROUP, VERSION, KIND)) {
+            return Answer::malformed(field, format!("is no {GROUP}/{VERSION} {KIND}"));
+        }
     }
     let writer = head.writer(settings);
     match (webhook, head.operation(), stored) {

@@ -163,54 +163,44 @@ impl Change<'_> {
                 problems.extend(lowered(old_tier, new_tier));
             }
         }
-        if let (Some(new_tier), Ok(new_ha)) = (new_tier, after.ha) {
-            let asked = required(new_tier, new_ha);
-            let had = old_tier.map_or_else(
-                || {
-                    if before.ha == Ok(true) {
-                        BTreeSet::from([MULTI_AZ])
-                    } else {
-                        BTreeSet::new()
-                    }
-                },
-                |old_tier| required(old_tier, before.ha == Ok(true)),
-            );
-            let asks_anew = ["tier", "ha", "size", "storageGB"].into_iter().any(changed);
-            match self.candidate(catalog) {
-                Stored::Nowhere => {}
-                Stored::Gone => {
-                    let raised: Vec<&str> = asked.difference(&had).copied().collect();
-                    if asks_anew && !raised.is_empty() {
-                        problems.push(unfit(changed("tier"), &format!(
-                            "asks for {}, and the place of this database is not in the catalog any more, so nobody can tell whether it has that",
-                            raised.join(" and ")
-                        )));
-                    } else {
-                        warnings.push(limited(
-                            "the place of this database is not in the catalog any more; it stays where it is",
-                        ));
-                    }
+        let asked = self::asked(new_tier, &after);
+        let had = self::asked(old_tier, &before);
+        let asks_anew = ["tier", "ha", "size", "storageGB"].into_iter().any(changed);
+        match self.candidate(catalog) {
+            Stored::Nowhere => {}
+            Stored::Gone => {
+                let raised: Vec<&str> = asked.difference(&had).copied().collect();
+                if asks_anew && !raised.is_empty() {
+                    let what = format!(
+                        "asks for {}, and the place of this database is not in the catalog any more, so nobody can tell \
+                         whether it has that",
+                        raised.join(" and ")
+                    );
+                    problems.push(unfit(new_tier, &raised, &what));
+                } else {
+                    warnings.push(limited(
+                        "the place of this database is not in the catalog any more; it stays where it is",
+                    ));
                 }
-                Stored::At(candidate) => {
-                    let now = failures(candidate, &asked);
-                    let then = failures(candidate, &had);
-                    let new = now
-                        .iter()
-                        .filter(|failure| failure.counts_for_existing() && !then.contains(failure));
-                    let new: Vec<String> = new.map(ToString::to_string).collect();
-                    if asks_anew && !new.is_empty() {
-                        problems.push(unfit(
-                            changed("tier"),
-                            &format!("{} {}", candidate.name, new.join(", ")),
-                        ));
-                    } else if !now.is_empty() {
-                        let now: Vec<String> = now.iter().map(ToString::to_string).collect();
-                        warnings.push(limited(&format!(
-                            "stays on {}, though: {}",
-                            candidate.name,
-                            now.join(", ")
-                        )));
-                    }
+            }
+            Stored::At(candidate) => {
+                let now = failures(candidate, &asked);
+                let then = failures(candidate, &had);
+                let new = now
+                    .iter()
+                    .filter(|failure| failure.counts_for_existing() && !then.contains(failure));
+                let (lacking, new): (Vec<&str>, Vec<String>) =
+                    new.map(|failure| (&*failure.detail, failure.to_string())).unzip();
+                if asks_anew && !new.is_empty() {
+                    let what = format!("{} {}", candidate.name, new.join(", "));
+                    problems.push(unfit(new_tier, &lacking, &what));
+                } else if !now.is_empty() {
+                    let now: Vec<String> = now.iter().map(ToString::to_string).collect();
+                    warnings.push(limited(&format!(
+                        "stays on {}, though: {}",
+                        candidate.name,
+                        now.join(", ")
+                    )));
                 }
             }
         }
@@ -243,8 +233,20 @@ enum Stored<'s> {
     At(&'s Candidate),
 }
 
-fn unfit(tier_changed: bool, what: &str) -> Problem {
-    let field = if tier_changed { "tier" } else { "ha" };
+/// What a claim requires. A tier that the catalog does not have (any more) counts for nothing, `ha` counts all the
+/// same; a `ha` that cannot be read is refused where it changed, and asked for nothing where it did not.
+fn asked<'t>(tier: Option<&'t Tier>, parameters: &Parameters<'_>) -> BTreeSet<&'t str> {
+    let ha = parameters.ha == Ok(true);
+    tier.map_or_else(
+        || ha.then_some(MULTI_AZ).into_iter().collect(),
+        |tier| required(tier, ha),
+    )
+}
+
+/// What is lacking is the tier's matter where the tier requires it, and otherwise that of `ha`.
+fn unfit(tier: Option<&Tier>, lacking: &[&str], what: &str) -> Problem {
+    let by_tier = tier.is_some_and(|tier| lacking.iter().any(|capability| tier.requires.contains(*capability)));
+    let field = if by_tier { "tier" } else { "ha" };
     let message = format!("{what}; a database is not moved: set it back, or make a new claim and move the data");
     Problem::new(Cause::PlacementUnfit, path(field), message)
 }

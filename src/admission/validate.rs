@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::Writer;
 use super::answer::{Answer, Outcome};
-use super::create::{agreement, fields, limited, placed, restorable, selector};
+use super::create::{agreement, fields, limited, placed, restore, selector};
 use crate::catalog::live::Held;
 use crate::claim::parameters::{Parameters, path};
-use crate::claim::{Cause, Claim, Problem, REASON, Shown};
+use crate::claim::{Cause, Claim, PLACEMENT_FIELDS, Problem, REASON, Shown};
 use crate::placement::{self, Reason, Request, decide};
 
 const OTHER: &str =
@@ -21,11 +21,8 @@ pub fn answer<'a>(claim: &'a Claim<'a>, catalog: &'a Held, writer: Writer) -> An
         Ok(answer) => return answer,
         Err(problems) => problems,
     };
-    match restorable(claim) {
-        Ok(placed) if writer.operator => Answer {
-            placed: Some(placed),
-            ..Answer::allowed(Outcome::Restored, Vec::new())
-        },
+    match restore(claim, catalog.snapshot()) {
+        Ok(answer) if writer.operator => answer,
         _ => Answer::refused(problems),
     }
 }
@@ -47,7 +44,7 @@ fn lock<'a>(claim: &'a Claim<'a>, catalog: &'a Held) -> Result<Answer<'a>, Vec<P
     let Ok(reason) = serde_json::from_str::<Reason<'a>>(text) else {
         return Err(vec![Problem::new(Cause::PlacementMismatch, at_reason, OTHER)]);
     };
-    let mut problems = other_crossplane_fields(claim);
+    let mut problems = other_fields(claim);
     match catalog.revision(&reason.catalog_revision) {
         Some(snapshot) => {
             let request = parameters.request(snapshot)?;
@@ -109,20 +106,24 @@ fn mismatch(path: &str) -> Vec<Problem> {
     vec![Problem::new(Cause::PlacementMismatch, path, OTHER)]
 }
 
-/// What in `spec.crossplane` is neither the selector nor the update policy, which the XRD's default fills in.
-fn other_crossplane_fields(claim: &Claim<'_>) -> Vec<Problem> {
-    let fields = claim.crossplane().and_then(Value::as_object).into_iter().flatten();
-    fields
-        .filter(|(field, value)| {
-            !matches!(field.as_str(), "compositionSelector" | "compositionUpdatePolicy") && !value.is_null()
+/// What no new claim has: placement names directly in `spec`, and in `spec.crossplane` anything but the selector and
+/// the one update policy that an author may ask for.
+fn other_fields(claim: &Claim<'_>) -> Vec<Problem> {
+    let direct = PLACEMENT_FIELDS
+        .into_iter()
+        .filter(|field| claim.spec.get(field).is_some_and(|value| !value.is_null()))
+        .map(|field| format!("spec.{field}"));
+    let crossplane = claim.crossplane().and_then(Value::as_object).into_iter().flatten();
+    let crossplane = crossplane
+        .filter(|(field, value)| match field.as_str() {
+            "compositionSelector" => false,
+            "compositionUpdatePolicy" => !value.is_null() && *value != "Manual",
+            _ => !value.is_null(),
         })
-        .map(|(field, _)| {
-            Problem::new(
-                Cause::PlacementMismatch,
-                format!("spec.crossplane.{}", Shown(field)),
-                OTHER,
-            )
-        })
+        .map(|(field, _)| format!("spec.crossplane.{}", Shown(field)));
+    direct
+        .chain(crossplane)
+        .map(|path| Problem::new(Cause::PlacementMismatch, path, OTHER))
         .collect()
 }
 

@@ -4,8 +4,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -25,8 +27,8 @@ pub struct Claim<'a> {
     /// Kind.
     #[serde(borrow, default)]
     pub kind: Option<Str<'a>>,
-    /// Name, namespace, deletion and the reason annotation.
-    #[serde(borrow, default)]
+    /// Name, namespace, deletion and the reason annotation. Every object has one.
+    #[serde(borrow, deserialize_with = "mapping")]
     pub metadata: Metadata<'a>,
     /// The whole spec as it came, of whatever type.
     #[serde(default)]
@@ -82,6 +84,38 @@ impl<'de: 'a, 'a> Deserialize<'de> for Annotations<'a> {
         }
         deserializer.deserialize_map(Visit)
     }
+}
+
+/// Reads a `T` from a mapping and from nothing else: left to itself, serde reads a struct from a list as well.
+pub(crate) fn mapping<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    struct Visit<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Visit<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a mapping")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+    deserializer.deserialize_map(Visit(PhantomData))
+}
+
+/// [`mapping`], or null.
+pub(crate) fn mapping_or_null<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Read<T>(T);
+    impl<'de, T: Deserialize<'de>> Deserialize<'de> for Read<T> {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            mapping(deserializer).map(Self)
+        }
+    }
+    Ok(Option::<Read<T>>::deserialize(deserializer)?.map(|read| read.0))
 }
 
 impl Claim<'_> {
