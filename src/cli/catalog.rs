@@ -1,9 +1,244 @@
 //! `catalog check` and `catalog show`.
-use super::Outcome;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::output::{Data, Format, Outcome, Output, listed, table, yaml_stream};
+use super::{CatalogOption, Source};
+use crate::catalog::check::plural;
+use crate::catalog::{CatalogError, Cell, CloudProvider, Problem, Snapshot, folder};
+use crate::placement::failures;
 
 #[derive(Debug, clap::Subcommand)]
-pub(super) enum Command {}
+pub(super) enum Command {
+    /// Check the catalog in a folder, and list everything that is wrong with it
+    ///
+    /// These are the checks that serve makes when it starts and whenever the folder changes.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArgs),
+    /// Show a catalog: tiers, cells with their candidates, providers
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(ShowArgs),
+}
 
-pub(super) fn run(command: &Command) -> anyhow::Result<Outcome> {
-    match *command {}
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  idp-multicloud catalog check catalog/
+  idp-multicloud catalog check catalog/ -o json | jq -r '.problems[].message'
+
+Exit status: 0 the catalog is good; 1 it is not; 2 the folder cannot be read.";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  idp-multicloud catalog show
+  mkdir catalog && idp-multicloud catalog show -o yaml > catalog/catalog.yaml
+  idp-multicloud catalog show --catalog catalog/ -o yaml | kubectl apply -f -
+
+-o yaml gives a document for each object, and loads again with --catalog as the
+same revision; -o json gives a List.";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct CheckArgs {
+    /// Folder of *.yaml files
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// How the output looks
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Format,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    catalog: CatalogOption,
+    /// How the output looks
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    output: Format,
+}
+
+pub(super) fn run(command: &Command) -> anyhow::Result<Output> {
+    match command {
+        Command::Check(args) => check(args),
+        Command::Show(args) => show(args),
+    }
+}
+
+/// What a check found, as data.
+#[derive(Default, Serialize)]
+struct Checked {
+    #[serde(flatten)]
+    good: Option<Good>,
+    problems: Vec<Problem>,
+}
+
+/// What a good catalog holds.
+#[derive(Serialize)]
+struct Good {
+    revision: String,
+    cells: usize,
+    candidates: usize,
+    tiers: usize,
+    providers: usize,
+}
+
+fn check(args: &CheckArgs) -> anyhow::Result<Output> {
+    let checked = match folder::load(&args.dir) {
+        Ok(snapshot) => Checked {
+            good: Some(Good::of(&snapshot)),
+            problems: Vec::new(),
+        },
+        Err(CatalogError::Invalid(problems)) => Checked { good: None, problems },
+        Err(unreadable @ CatalogError::Unreadable { .. }) => return Err(unreadable.into()),
+    };
+    let outcome = if checked.good.is_some() {
+        Outcome::Done
+    } else {
+        Outcome::Refused
+    };
+    let text = match args.output.data() {
+        None => checked.text(),
+        Some(data) => data.document(&checked)?,
+    };
+    Ok(Output::new(text, outcome))
+}
+
+impl Good {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            revision: snapshot.revision().to_string(),
+            cells: snapshot.cells().len(),
+            candidates: snapshot.cells().map(|cell| cell.candidates.len()).sum(),
+            tiers: snapshot.tiers().len(),
+            providers: snapshot.providers().len(),
+        }
+    }
+}
+
+impl Checked {
+    fn text(&self) -> String {
+        if let Some(good) = &self.good {
+            return format!(
+                "ok: {}, {}, {}, {}; revision {}\n",
+                plural(good.cells, "cell"),
+                plural(good.candidates, "candidate"),
+                plural(good.tiers, "tier"),
+                plural(good.providers, "provider"),
+                good.revision
+            );
+        }
+        let mut text: String = self
+            .problems
+            .iter()
+            // File names are the folder's, and the words of a YAML error its own.
+            .map(|problem| super::output::harmless(&problem.to_string()).replace('\n', " ") + "\n")
+            .collect();
+        let _ = writeln!(text, "{}", plural(self.problems.len(), "problem"));
+        text
+    }
+}
+
+fn show(args: &ShowArgs) -> anyhow::Result<Output> {
+    let source = &args.catalog.catalog;
+    let snapshot = source.load()?;
+    let text = match args.output.data() {
+        None => tables(source, &snapshot),
+        Some(Data::Yaml) => yaml_stream(snapshot.objects())?,
+        Some(data @ Data::Json) => {
+            data.document(&json!({ "apiVersion": "v1", "kind": "List", "items": snapshot.objects() }))?
+        }
+    };
+    Ok(Output::done(text))
+}
+
+fn tables(source: &Source, snapshot: &Snapshot) -> String {
+    let name = match source {
+        Source::Builtin => "built-in catalog".to_owned(),
+        Source::Folder(dir) => format!("catalog {}", super::output::harmless(&dir.display().to_string())),
+    };
+    let mut text = format!("{name}, revision {}\n\n{}", snapshot.revision(), tiers(snapshot));
+    for cell in snapshot.cells() {
+        let _ = write!(
+            text,
+            "\ncell {}, for {}\n{}",
+            cell.name,
+            listed(&cell.environments),
+            candidates(cell)
+        );
+    }
+    let _ = write!(text, "\n{}", providers(snapshot));
+    text
+}
+
+fn tiers(snapshot: &Snapshot) -> String {
+    table(
+        ["TIER", "RTO", "RPO", "REQUIRES", "WEIGHTS"],
+        snapshot.tiers().map(|tier| {
+            [
+                tier.shown(),
+                format!("{} min", tier.rto_minutes),
+                format!("{} min", tier.rpo_minutes),
+                listed(&tier.requires),
+                listed(
+                    tier.weights
+                        .iter()
+                        .map(|(dimension, weight)| format!("{dimension} {weight}")),
+                ),
+            ]
+        }),
+    )
+}
+
+fn candidates(cell: &Cell) -> String {
+    let dimensions: BTreeSet<&String> = cell
+        .candidates
+        .iter()
+        .flat_map(|candidate| candidate.scores.keys())
+        .collect();
+    let mut header: Vec<String> = ["CANDIDATE", "PROVIDER", "REGION", "CLUSTER"].map(str::to_owned).into();
+    header.extend(dimensions.iter().map(|dimension| (*dimension).clone()));
+    header.extend(["CAPABILITIES", "CLOSED"].map(str::to_owned));
+    table(
+        header,
+        cell.candidates.iter().map(|candidate| {
+            let mut row = vec![
+                candidate.name.clone(),
+                candidate.provider.clone(),
+                candidate.region.clone(),
+                candidate.runtime_cluster.clone(),
+            ];
+            row.extend(
+                dimensions
+                    .iter()
+                    .map(|dimension| listed(candidate.scores.get(*dimension))),
+            );
+            row.push(listed(&candidate.capabilities));
+            // With nothing required, what a candidate fails are its cordons.
+            row.push(listed(failures(candidate, &BTreeSet::new())));
+            row
+        }),
+    )
+}
+
+fn providers(snapshot: &Snapshot) -> String {
+    let closed = |provider: &CloudProvider| {
+        let whole = provider
+            .cordoned
+            .iter()
+            .map(|cordon| format!("all ({})", cordon.reason));
+        let regions = provider.regions.values().filter_map(|region| {
+            let cordon = region.cordoned.as_ref()?;
+            Some(format!("{} ({})", region.name, cordon.reason))
+        });
+        listed(whole.chain(regions))
+    };
+    table(
+        ["PROVIDER", "NETWORK KEYS", "CLOSED"],
+        snapshot
+            .providers()
+            .map(|provider| [provider.name.clone(), listed(&provider.network_keys), closed(provider)]),
+    )
 }

@@ -1,18 +1,32 @@
 //! The command line: one file a subcommand. Arguments in, exit status out.
 //!
 //! Exit status: 0 done, 1 refused or unschedulable, 2 used wrongly (an argument, or a file that cannot be read).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `serve` | `serve` |
+//! | `place` | `place`, through the same admission path as the webhook |
+//! | `claims` | the claims that `place` is asked about, from a file or from flags |
+//! | `explain` | a decision as text for people |
+//! | `catalog` | `catalog check`, `catalog show` |
+//! | `crd` | `crd` |
+//! | `output` | formats, tables, the terminal |
 
 mod catalog;
+mod claims;
 mod crd;
+mod explain;
+mod output;
 mod place;
 mod serve;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::catalog::{CatalogError, Snapshot, builtin, folder};
+use output::{Outcome, Output};
 
 /// Decides, at admission and for life, which cloud a managed database runs in.
 ///
@@ -23,6 +37,12 @@ use crate::catalog::{CatalogError, Snapshot, builtin, folder};
     about,
     args_conflicts_with_subcommands = true,
     after_help = "\
+Examples:
+  idp-multicloud
+  idp-multicloud place --cell payments --tier C1 --environment prod \\
+      --size medium --storage-gb 50 --ha
+  idp-multicloud catalog show
+
 Exit status: 0 done; 1 refused, unschedulable or not valid; 2 used wrongly."
 )]
 struct Cli {
@@ -37,59 +57,82 @@ enum Command {
     /// Serve the admission webhooks (what happens without a subcommand, too)
     Serve(serve::Args),
     /// Explain where a claim would be placed, and why; nothing is stored
+    ///
+    /// The claim goes through the same admission path as in the cluster: what is refused there is refused here, in the
+    /// same words. No cluster is asked, so nothing here depends on one.
+    #[command(override_usage = place::USAGE, after_help = place::EXAMPLES)]
     Place(place::Args),
     /// Check or show a catalog
     #[command(subcommand)]
     Catalog(catalog::Command),
-    /// Print the CustomResourceDefinition of MySQLInstanceClaim
+    #[command(about = "Print the CustomResourceDefinition of MySQLInstanceClaim", after_help = crd::EXAMPLES)]
     Crd,
     /// Print a completion script for your shell
+    #[command(after_help = COMPLETIONS)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
 }
 
+const COMPLETIONS: &str = "\
+Examples:
+  source <(idp-multicloud completions bash)
+  idp-multicloud completions zsh > ~/.zfunc/_idp-multicloud
+  idp-multicloud completions fish > ~/.config/fish/completions/idp-multicloud.fish";
+
 /// Reads the arguments, does what they say, and gives the exit status.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let outcome = match cli.command {
-        None => serve::run(cli.serve),
-        Some(Command::Serve(args)) => serve::run(args),
+    let output = match cli.command {
+        None => served(cli.serve),
+        Some(Command::Serve(args)) => served(args),
         Some(Command::Place(args)) => place::run(&args),
         Some(Command::Catalog(command)) => catalog::run(&command),
         Some(Command::Crd) => crd::run(),
-        Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), "idp-multicloud", &mut std::io::stdout());
-            Ok(Outcome::Done)
-        }
+        Some(Command::Completions { shell }) => Ok(completions(shell)),
     };
-    match outcome {
+    match output.and_then(|output| said(&output)) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            output::note(&format!("error: {}", because(&error)));
             ExitCode::from(2)
         }
     }
 }
 
-/// How a subcommand ended that was used rightly.
-enum Outcome {
-    Done,
-    Refused,
+/// A server has said all it has to say by the time it ends.
+fn served(args: serve::Args) -> anyhow::Result<Output> {
+    Ok(Output::new(String::new(), serve::run(args)?))
 }
 
-/// How output looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Table,
-    /// For programs
-    Json,
-    /// For programs and people
-    Yaml,
+fn said(output: &Output) -> anyhow::Result<Outcome> {
+    output::print(&output.text).map_err(|error| anyhow::anyhow!("cannot write to standard output: {error}"))?;
+    for note in &output.notes {
+        output::note(note);
+    }
+    Ok(output.outcome)
+}
+
+/// An error and its causes. Some errors end with the words of their cause, which are then not said again.
+fn because(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+fn completions(shell: clap_complete::Shell) -> Output {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "idp-multicloud", &mut script);
+    Output::done(String::from_utf8_lossy(&script).into_owned())
 }
 
 /// Where a catalog comes from.
@@ -114,6 +157,14 @@ impl Source {
             Self::Folder(dir) => folder::load(dir),
         }
     }
+}
+
+/// The option that names a catalog, for the commands that read one once.
+#[derive(Debug, clap::Args)]
+struct CatalogOption {
+    /// Where the catalog is: "builtin", or a folder of *.yaml files
+    #[arg(long, env = "IDP_CATALOG", value_name = "builtin|DIR", default_value = "builtin", value_parser = Source::parse)]
+    catalog: Source,
 }
 
 #[cfg(test)]
