@@ -1,4 +1,11 @@
-//! One CREATE review in process, against the time serde_json takes to parse the same bytes.
+//! One CREATE review in process, against the time `serde_json` takes to parse the same bytes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a benchmark may end at the first surprise"
+)]
 use idp_multicloud::admission::{self, Settings, Webhook, envelope};
 use idp_multicloud::catalog::{builtin, live::Held};
 use std::hint::black_box;

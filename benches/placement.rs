@@ -1,5 +1,12 @@
 //! A decision over cells of 10 to 10,000 candidates: the cost per candidate must not grow with their number.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a benchmark may end at the first surprise"
+)]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -4,6 +4,13 @@
 //!
 //! `cargo bench --bench server`; `cargo bench --bench server -- memory` for the memory alone.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a benchmark may end at the first surprise"
+)]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -134,7 +141,7 @@ fn load(server: &Server, requests: usize) -> Load {
         .into_iter()
         .flat_map(|client| client.join().expect("a client"))
         .collect();
-    let cpu = (server.cpu() - before) / u32::try_from(took.len()).expect("a count");
+    let cpu = server.cpu().saturating_sub(before) / u32::try_from(took.len()).expect("a count");
     took.sort();
     Load {
         cpu,

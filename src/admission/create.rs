@@ -178,8 +178,8 @@ fn forbidden(claim: &Claim<'_>) -> Vec<Problem> {
 }
 
 fn brings_placement(claim: &Claim<'_>) -> bool {
-    let brings = |field: &&str| claim.parameters().is_some_and(|fields| fields.contains_key(*field));
-    claim.reason().is_some() || PLACEMENT_FIELDS.iter().any(|field| brings(&field))
+    let brings = |field: &str| claim.parameters().is_some_and(|fields| fields.contains_key(field));
+    claim.reason().is_some() || PLACEMENT_FIELDS.iter().any(|field| brings(field))
 }
 
 /// Lets an operator's claim in with the placement it brings, which is how a backup is restored.

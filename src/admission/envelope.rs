@@ -540,8 +540,9 @@ pub fn message(problems: &[Problem]) -> String {
     match problems {
         [one] => one.to_string(),
         many => {
-            let lines: String = many.iter().map(|problem| format!("\n  - {problem}")).collect();
-            format!("{} problems, nothing was changed:{lines}", many.len())
+            let heading = format!("{} problems, nothing was changed:", many.len());
+            many.iter()
+                .fold(heading, |text, problem| text + "\n  - " + &problem.to_string())
         }
     }
 }

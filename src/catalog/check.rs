@@ -1,6 +1,6 @@
 //! Objects in, snapshot out, or every problem at once: each with file, object and field path.
 //!
-//! An object by itself is read by [`specs`](super::specs); here objects meet.
+//! An object by itself is read in `specs`; here objects meet.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashSet};

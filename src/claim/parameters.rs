@@ -126,10 +126,11 @@ fn unknown(unknown: &Unknown<'_>) -> Problem {
         Named::Tier => name.to_ascii_uppercase(),
         Named::Cell | Named::Environment => (*name).to_owned(),
     });
-    let mut names = shown.collect::<Vec<_>>().join(", ");
-    if let Some(more @ 1..) = known.len().checked_sub(MOST) {
-        names.push_str(&format!(" and {more} more"));
-    }
+    let names = shown.collect::<Vec<_>>().join(", ");
+    let names = match known.len().checked_sub(MOST) {
+        Some(more @ 1..) => format!("{names} and {more} more"),
+        _ => names,
+    };
     let message = if known.is_empty() {
         format!(
             "there is no {field} \"{}\": the catalog has none yet; ask your platform team",

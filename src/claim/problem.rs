@@ -145,9 +145,9 @@ impl fmt::Display for Shown<'_> {
             }
             room -= shown;
             if shown == 1 {
-                f.write_char(c)?
+                f.write_char(c)?;
             } else {
-                write!(f, "{}", c.escape_debug())?
+                write!(f, "{}", c.escape_debug())?;
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::future::Future;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -22,6 +22,9 @@ use crate::catalog::live::Live;
 use crate::certs::{self, Certificates};
 use crate::server::{self, Ended, Limits, Listeners, State};
 use crate::telemetry::{self, LogFormat, Metrics};
+
+/// A real review, in a clone of the repository.
+const REVIEW: &str = "tests/reviews/create.json";
 
 /// Exit status after a second signal, as a shell gives it to what SIGTERM ended.
 const ENDED_AT_ONCE: i32 = 143;
@@ -191,14 +194,17 @@ fn greeting(source: &Source, state: &State, listeners: &Listeners) -> anyhow::Re
         let place = address.map_or_else(|| "off".to_owned(), |address| format!("{scheme}://{address}  {paths}"));
         writeln!(text, "  {name:<9}  {place}")?;
     }
-    if let (Source::Builtin, Some(admission)) = (source, admission) {
+    if *source == Source::Builtin {
+        let binary = std::env::args().next().unwrap_or_default();
         writeln!(
             text,
             "\nTry, in another terminal:\n  \
-             idp-multicloud place --cell payments --tier C1 --environment prod --size medium --storage-gb 50 --ha\n  \
-             curl -sk https://{admission}/mutate --json @tests/reviews/create.json\n\
-             Ctrl-C ends it."
+             {binary} place --cell payments --tier C1 --environment prod --size medium --storage-gb 50 --ha"
         )?;
+        if let Some(admission) = admission.filter(|_| Path::new(REVIEW).exists()) {
+            writeln!(text, "  curl -sk https://{admission}/mutate --json @{REVIEW}")?;
+        }
+        writeln!(text, "Ctrl-C ends it.")?;
     }
     Ok(text)
 }

@@ -235,7 +235,7 @@ impl<'a> Decision<'a> {
             left -= 1;
         }
         if left > 0 {
-            text.push_str(&format!("; and {left} more"));
+            text = format!("{text}; and {left} more");
         }
         text
     }

@@ -1,6 +1,6 @@
 //! Writes a reason as JSON, or as the content of a JSON string (`ESCAPED`).
 //!
-//! It is the one document written at every admission, and serde_json would look at every byte of every key and format
+//! It is the one document written at every admission, and `serde_json` would look at every byte of every key and format
 //! every number as a float, at the price of all the rest of a decision. Names need no look: the catalog's check and the
 //! claim's rules let nothing into them that JSON escapes.
 
@@ -39,7 +39,7 @@ fn reason<const ESCAPED: bool>(out: &mut Out, reason: &Reason<'_>) {
     whole::<ESCAPED>(out, ",", "rpoMinutes", reason.requirements.rpo_minutes.into());
     key::<ESCAPED>(out, ",", "capabilities");
     list(out, &reason.requirements.capabilities, |out, capability| {
-        quoted::<ESCAPED>(out, capability)
+        quoted::<ESCAPED>(out, capability);
     });
     push(out, "},");
     key::<ESCAPED>(out, "", "weights");
