@@ -133,7 +133,13 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
 
-        let mut room = 64;
+        const MOST: usize = 64;
+        // Nearly every name is plain, and every log line shows four.
+        let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+        if self.0.len() <= MOST && self.0.bytes().all(plain) {
+            return f.write_str(self.0);
+        }
+        let mut room = MOST;
         for c in self.0.chars() {
             // What Rust escapes in a string literal: controls, bidirectional and other format characters, lone marks.
             let shown = match c {
