@@ -21,7 +21,7 @@ use crate::admission::Settings;
 use crate::catalog::folder::Folder;
 use crate::catalog::live::Live;
 use crate::certs::Certificates;
-use crate::telemetry::Metrics;
+use crate::telemetry::{self, Metrics};
 
 pub use connections::Limited;
 pub use handlers::{admission, api, ops};
@@ -31,7 +31,10 @@ const FIRST_REQUEST: Duration = Duration::from_secs(10);
 
 /// How long a connection may then lie idle, or take for the next header. Longer than the 90 s after which Go's client
 /// (the API server) drops an idle connection, so that never a request meets a connection that we are just closing.
-const IDLE: Duration = Duration::from_secs(120);
+const IDLE: Duration = Duration::from_mins(2);
+
+/// How long after the last request's time is up its answer may still take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a running server shares between its requests.
 #[derive(Debug)]
@@ -82,7 +85,7 @@ pub struct Listeners {
 /// finish.
 ///
 /// # Errors
-/// A listener that cannot be served from.
+/// A listener that cannot be served from, or files that cannot be watched.
 pub async fn run(
     state: Arc<State>,
     listeners: Listeners,
@@ -92,7 +95,7 @@ pub async fn run(
     ended: impl Future<Output = Ended>,
 ) -> io::Result<()> {
     let handle = Handle::new();
-    let watching = tokio::spawn(watch::watch(Arc::clone(&state), Arc::clone(&certificates), folder));
+    watch::start(&state, Arc::clone(&certificates), folder)?;
     let mut serving = tokio::task::JoinSet::new();
     let limited = || Limited::new(NoDelayAcceptor::new(), limits.connections, Arc::clone(&state));
     if let Some(listener) = listeners.admission {
@@ -100,11 +103,11 @@ pub async fn run(
             .handshake_timeout(FIRST_REQUEST)
             .acceptor(limited());
         let server = axum_server::from_tcp(listener)?.acceptor(tls);
-        serving.spawn(tuned(server, &handle).serve(admission(Arc::clone(&state)).into_make_service()));
+        serving.spawn(tuned(server, &handle).serve(admission(&state).into_make_service()));
     }
     let plain = [
         (listeners.api, api(&state)),
-        (listeners.ops, ops(Arc::clone(&state), Arc::clone(&certificates))),
+        (listeners.ops, ops(&state, Arc::clone(&certificates))),
     ];
     for (listener, router) in plain {
         let Some(listener) = listener else { continue };
@@ -123,12 +126,12 @@ pub async fn run(
         tokio::time::sleep(limits.drain_delay).await;
     }
     tracing::info!("no new connections; finishing requests in flight");
-    handle.graceful_shutdown(Some(state.request_timeout));
+    handle.graceful_shutdown(Some(state.request_timeout.saturating_add(LAST_WORDS)));
     while let Some(stopped) = serving.join_next().await {
         stopped.map_err(io::Error::other)??;
     }
-    watching.abort();
     tracing::info!("ended");
+    telemetry::flush();
     Ok(())
 }
 
@@ -165,4 +168,71 @@ pub(crate) fn guarded(router: Router, state: &Arc<State>) -> Router {
         tracing::error!("a request panicked, which is a bug; it is answered with 500 and the others go on");
         (StatusCode::INTERNAL_SERVER_ERROR, "internal error; the log says more\n").into_response()
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use arc_swap::ArcSwapOption;
+    use axum::body::Body;
+    use axum::http::{Request, StatusCode};
+    use axum::routing::get;
+    use tower::Service;
+
+    use super::*;
+    use crate::catalog::builtin;
+
+    fn state() -> Arc<State> {
+        Arc::new(State {
+            catalog: Live::new(builtin::load().unwrap()),
+            catalog_refusal: ArcSwapOption::empty(),
+            settings: Settings::default(),
+            request_timeout: Duration::from_secs(10),
+            metrics: Metrics::default(),
+            draining: AtomicBool::new(false),
+        })
+    }
+
+    async fn status(router: &mut Router, path: &str) -> StatusCode {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        router.call(request).await.unwrap().status()
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_one_request_is_500_for_that_one_and_counted_and_nothing_else() {
+        let state = state();
+        let guard = Arc::clone(&state);
+        let panics = move || async move {
+            let _in_flight = guard.metrics.in_flight();
+            let nothing: [u8; 0] = [];
+            nothing[std::hint::black_box(0)].to_string()
+        };
+        let router = Router::new().route("/panics", get(panics)).route("/works", get("ok"));
+        let mut router = guarded(router, &state);
+        assert_eq!(status(&mut router, "/works").await, StatusCode::OK);
+        assert_eq!(status(&mut router, "/panics").await, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(status(&mut router, "/works").await, StatusCode::OK);
+        assert_eq!(status(&mut router, "/panics").await, StatusCode::INTERNAL_SERVER_ERROR);
+        let metrics = state.metrics.encode();
+        assert!(metrics.contains("\nidp_panics_total 2\n"), "{metrics}");
+        assert!(metrics.contains("\nidp_admission_in_flight 0\n"), "{metrics}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_while_looking_at_the_files_is_counted_and_the_next_look_comes() {
+        let state = state();
+        let (looked, looks) = std::sync::mpsc::channel();
+        watch::each_second("test", Arc::downgrade(&state), move |_| {
+            looked.send(()).unwrap();
+            panic!("a bug");
+        })
+        .unwrap();
+        for _ in 0..2 {
+            looks.recv_timeout(Duration::from_secs(10)).unwrap();
+        }
+        assert!(!state.metrics.encode().contains("\nidp_panics_total 0\n"));
+        drop(state);
+        // The thread ends with the state, and lets go of its end of the channel.
+        while looks.recv_timeout(Duration::from_secs(10)).is_ok() {}
+        assert_eq!(looks.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected));
+    }
 }

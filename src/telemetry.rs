@@ -3,6 +3,8 @@
 //! No label takes a value that a claim's author can type: operations, outcomes and causes are closed sets, and cells,
 //! tiers and providers come from the catalog.
 
+mod lines;
+
 use std::io::{self, IsTerminal};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,9 +14,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
-use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+pub use lines::flush;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,13 +29,14 @@ pub enum LogFormat {
     Json,
 }
 
-/// Sends log lines to standard error. `filter` is a level, or levels by module, as in `info,hyper=warn`.
+/// Sends log lines to standard error. `filter` is a level, or levels by module, as in `info,hyper=warn`. Whoever ends
+/// the process calls [`flush`] first.
 ///
 /// # Errors
 /// A subscriber is set already.
 pub fn init(format: LogFormat, filter: Targets) -> Result<(), TryInitError> {
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
+        .with_writer(lines::start())
         .with_target(false);
     let registry = tracing_subscriber::registry().with(filter);
     match format {
@@ -43,12 +48,30 @@ pub fn init(format: LogFormat, filter: Targets) -> Result<(), TryInitError> {
 /// Reads a log filter.
 ///
 /// # Errors
-/// It is none.
-pub fn filter(text: &str) -> Result<Targets, ParseError> {
-    text.parse()
+/// It is none. The parser of [`Targets`] would take a misspelt level for a module, and so silence everything else.
+pub fn filter(text: &str) -> Result<Targets, String> {
+    let level = |word: &str| match word.parse::<LevelFilter>() {
+        Ok(level) if !word.is_empty() => Ok(level),
+        _ => Err(word.to_owned()),
+    };
+    let directive = |part: &str| match part.split_once('=') {
+        Some((module, word)) if !module.is_empty() => Ok((Some(module.to_owned()), level(word)?)),
+        _ => Ok((None, level(part)?)),
+    };
+    let directives: Result<Vec<_>, String> = text.split(',').map(str::trim).map(directive).collect();
+    let directives = directives.map_err(|word| {
+        format!("\"{word}\" is no level (off, error, warn, info, debug, trace); give levels, or module=level")
+    })?;
+    let filter = Targets::new();
+    Ok(directives
+        .into_iter()
+        .fold(filter, |filter, (module, level)| match module {
+            Some(module) => filter.with_target(module, level),
+            None => filter.with_default(level),
+        }))
 }
 
-/// The labels of `idp_admission_reviews_total` and `idp_admission_duration_seconds`.
+/// The labels of `idp_admission_reviews_total`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Review {
     operation: &'static str,
@@ -86,9 +109,12 @@ pub struct Metrics {
     connections_refused: Counter,
     certificate_not_after: Gauge,
     certificate_refusals: Counter,
+    certificate_refused: Gauge,
     catalog: Family<Revision, Gauge>,
     catalog_since: Gauge,
     catalog_refusals: Counter,
+    catalog_refused: Gauge,
+    log_lines_lost: Counter,
 }
 
 impl Default for Metrics {
@@ -109,9 +135,12 @@ impl Default for Metrics {
             connections_refused: Counter::default(),
             certificate_not_after: Gauge::default(),
             certificate_refusals: Counter::default(),
+            certificate_refused: Gauge::default(),
             catalog: Family::default(),
             catalog_since: Gauge::default(),
             catalog_refusals: Counter::default(),
+            catalog_refused: Gauge::default(),
+            log_lines_lost: Counter::default(),
         };
         metrics.register();
         metrics
@@ -153,7 +182,7 @@ impl Metrics {
         );
         registry.register(
             "panics",
-            "Requests that ended in a panic; each is a bug",
+            "Panics, in a request or while looking at the files; each is a bug",
             self.panics.clone(),
         );
         registry.register(
@@ -171,6 +200,11 @@ impl Metrics {
             "New serving certificates refused, each time keeping the last good one",
             self.certificate_refusals.clone(),
         );
+        registry.register(
+            "certificate_refused",
+            "1 while the newest serving certificate is refused and an older one served",
+            self.certificate_refused.clone(),
+        );
         registry.register("catalog_info", "The catalog revision in force", self.catalog.clone());
         registry.register(
             "catalog_since_timestamp_seconds",
@@ -182,11 +216,22 @@ impl Metrics {
             "Catalog changes refused, each time keeping the last good catalog",
             self.catalog_refusals.clone(),
         );
+        registry.register(
+            "catalog_refused",
+            "1 while the newest catalog is refused and an older one in force",
+            self.catalog_refused.clone(),
+        );
+        registry.register(
+            "log_lines_lost",
+            "Log lines that standard error did not take in time",
+            self.log_lines_lost.clone(),
+        );
     }
 
     /// Everything in the `OpenMetrics` text format.
     #[must_use]
     pub fn encode(&self) -> String {
+        self.log_lines_lost.inc_by(lines::lost());
         let mut out = String::new();
         // Writing to a string cannot fail.
         let _ = text::encode(&mut out, &self.registry);
@@ -194,6 +239,7 @@ impl Metrics {
     }
 
     /// Counts one review as being answered until the guard is dropped.
+    #[must_use]
     pub fn in_flight(&self) -> InFlight<'_> {
         self.in_flight.inc();
         InFlight(&self.in_flight)
@@ -249,6 +295,11 @@ impl Metrics {
         self.certificate_refusals.inc();
     }
 
+    /// Says whether the newest certificate is refused.
+    pub fn certificate_is_refused(&self, refused: bool) {
+        self.certificate_refused.set(refused.into());
+    }
+
     /// Says which catalog is in force.
     pub fn catalog(&self, revision: &str, since: SystemTime) {
         self.catalog.clear();
@@ -264,6 +315,11 @@ impl Metrics {
     /// Counts one refused catalog.
     pub fn catalog_refused(&self) {
         self.catalog_refusals.inc();
+    }
+
+    /// Says whether the newest catalog is refused.
+    pub fn catalog_is_refused(&self, refused: bool) {
+        self.catalog_refused.set(refused.into());
     }
 }
 

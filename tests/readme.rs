@@ -26,7 +26,7 @@ fn shown() -> Vec<Shown> {
                     command: command.to_owned(),
                     output: String::new(),
                 }),
-                (None, Some(last)) => last.output += &format!("{line}\n"),
+                (None, Some(last)) => last.output.extend([line, "\n"]),
                 (None, None) => panic!("output without a command: {line}"),
             },
             (false, _) => {}

@@ -6,11 +6,12 @@ use serde_json::{Map, Value, json};
 
 use super::Writer;
 use super::answer::{Answer, Edit, Outcome, Placed};
+use super::restore::{brings_placement, restore};
 use super::sticky;
 use crate::catalog::{Candidate, Snapshot};
 use crate::claim::parameters::{Parameters, path};
 use crate::claim::{CLASS, CLASS_LABEL, Cause, Claim, PLACEMENT_FIELDS, PROVIDER_LABEL, Problem, REASON, Shown};
-use crate::placement::{Decision, Points, Reason, decide, reason};
+use crate::placement::{Decision, Points, decide};
 
 /// The most characters of a claim's name: Crossplane and the clouds put it into labels.
 const MOST_NAME: usize = 63;
@@ -130,7 +131,7 @@ pub(super) fn fields<'a>(claim: &'a Claim<'_>) -> Result<&'a Map<String, Value>,
     ))
 }
 
-fn name(claim: &Claim<'_>) -> Option<Problem> {
+pub(super) fn name(claim: &Claim<'_>) -> Option<Problem> {
     let name = claim.name();
     (name.chars().count() > MOST_NAME).then(|| {
         Problem::new(
@@ -175,147 +176,6 @@ fn forbidden(claim: &Claim<'_>) -> Vec<Problem> {
         )
     };
     paths.into_iter().map(problem).collect()
-}
-
-fn brings_placement(claim: &Claim<'_>) -> bool {
-    let brings = |field: &str| claim.parameters().is_some_and(|fields| fields.contains_key(field));
-    claim.reason().is_some() || PLACEMENT_FIELDS.iter().any(|field| brings(field))
-}
-
-/// Lets an operator's claim in with the placement it brings, which is how a backup is restored.
-pub(super) fn restore<'a>(claim: &'a Claim<'a>, catalog: &'a Snapshot) -> Result<Answer<'a>, Vec<Problem>> {
-    let (placed, mut problems) = match restorable(claim) {
-        Ok(placed) => (Some(placed), Vec::new()),
-        Err(problems) => (None, problems),
-    };
-    problems.extend(name(claim));
-    let mut warnings = Vec::new();
-    if let Ok(fields) = fields(claim) {
-        let parameters = Parameters::read(fields);
-        problems.extend(parameters.problems().into_iter().cloned());
-        // An existing database does not need the catalog to go on living.
-        let unknown = parameters.unknown(catalog);
-        warnings.extend(
-            unknown
-                .iter()
-                .map(|problem| format!("{} is not in the catalog; restored as it is", problem.field)),
-        );
-    }
-    if problems.is_empty() {
-        Ok(Answer {
-            warnings,
-            placed,
-            ..Answer::allowed(Outcome::Restored, Vec::new())
-        })
-    } else {
-        Err(problems)
-    }
-}
-
-/// Whether a claim brings a whole placement that agrees with itself, and nothing that Crossplane has yet to write.
-fn restorable<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Problem>> {
-    let mut problems = Vec::new();
-    for (field, value) in claim.crossplane().and_then(Value::as_object).into_iter().flatten() {
-        let at = format!("spec.crossplane.{}", Shown(field));
-        if field == "compositionSelector" || value.is_null() {
-            continue;
-        }
-        if field != "compositionUpdatePolicy" {
-            let message = "must not be in a restored claim; remove it, and Crossplane will write its own";
-            problems.push(Problem::new(Cause::PlacementForbidden, at, message));
-        } else if let Some(Err(remedy)) = sticky::operators_field(field, Some(value)) {
-            problems.push(Problem::new(Cause::FieldInvalid, at, remedy));
-        }
-    }
-    for field in PLACEMENT_FIELDS {
-        if claim.spec.get(field).is_some() {
-            let message = "is no field of a claim; remove it";
-            problems.push(Problem::new(
-                Cause::PlacementForbidden,
-                format!("spec.{field}"),
-                message,
-            ));
-        }
-    }
-    match agreement(claim) {
-        Ok(placed) if problems.is_empty() => Ok(placed),
-        Ok(_) => Err(problems),
-        Err(disagreements) => {
-            problems.extend(disagreements);
-            Err(problems)
-        }
-    }
-}
-
-/// Whether a claim's placement agrees with its own reason: the four fields and the selector equal the winner, the
-/// cell equals, and the figures add up.
-pub(super) fn agreement<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Problem>> {
-    let mismatch = |path: String, message: String| Problem::new(Cause::PlacementMismatch, path, message);
-    let at_reason = || format!("metadata.annotations[{REASON}]");
-    let Some(text) = claim.reason() else {
-        return Err(vec![mismatch(
-            at_reason(),
-            "is missing; a placement comes with its reason".to_owned(),
-        )]);
-    };
-    let reason: Reason<'a> = match serde_json::from_str(text) {
-        Ok(reason) if text.len() <= reason::MOST_BYTES => reason,
-        Ok(_) => {
-            return Err(vec![mismatch(
-                at_reason(),
-                format!("is longer than {} bytes", reason::MOST_BYTES),
-            )]);
-        }
-        Err(error) => {
-            // The parser repeats what it does not know.
-            let error = error.to_string();
-            return Err(vec![mismatch(
-                at_reason(),
-                format!("is no placement reason: {}", Shown(&error)),
-            )]);
-        }
-    };
-    let Some(winner) = reason.winner.as_ref().filter(|_| reason.adds_up()) else {
-        return Err(vec![mismatch(
-            at_reason(),
-            "does not add up; use the claim's own backup as it was".to_owned(),
-        )]);
-    };
-    let mut problems = Vec::new();
-    let mut hold = |path: String, given: Option<&Value>, decided: Value| {
-        if given != Some(&decided) {
-            problems.push(mismatch(path, "is not what the placement reason says".to_owned()));
-        }
-    };
-    let given = |field: &str| claim.parameters().and_then(|fields| fields.get(field));
-    hold(path("provider"), given("provider"), json!(winner.provider));
-    hold(path("region"), given("region"), json!(winner.region));
-    hold(
-        path("runtimeCluster"),
-        given("runtimeCluster"),
-        json!(winner.runtime_cluster),
-    );
-    hold(path("network"), given("network"), json!(winner.network));
-    hold(path("cell"), given("cell"), json!(reason.request.cell));
-    let selected = claim
-        .crossplane()
-        .and_then(|crossplane| crossplane.get("compositionSelector"));
-    hold(
-        "spec.crossplane.compositionSelector".to_owned(),
-        selected,
-        selector(&winner.provider),
-    );
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    Ok(Placed {
-        candidate: winner.candidate.clone(),
-        provider: winner.provider.clone(),
-        cell: reason.request.cell.clone(),
-        tier: reason.request.tier.clone(),
-        score: winner.score,
-        revision: reason.catalog_revision.clone(),
-    })
 }
 
 /// The composition selector of a cloud: exactly one composition has both labels.

@@ -4,7 +4,8 @@
 //! |---|---|
 //! | [`envelope`] | `AdmissionReview` v1, read and written: the only file that knows of base64 and JSON Patch |
 //! | [`answer`] | what a review comes to: edits or problems, warnings, and what to log and count |
-//! | [`create`] | CREATE: a bare claim placed, an operator's claim restored |
+//! | [`create`] | CREATE: a bare claim placed |
+//! | `restore` | CREATE by an operator: a claim let in with the placement it brings |
 //! | [`update`] | UPDATE: what changed, judged against the stored claim and its candidate |
 //! | [`sticky`] | the stored placement, held part by part |
 //! | [`validate`] | CREATE, after all mutators: the placement is what the decision gives |
@@ -14,6 +15,7 @@
 pub mod answer;
 pub mod create;
 pub mod envelope;
+mod restore;
 pub mod sticky;
 pub mod update;
 pub mod validate;

@@ -1,13 +1,14 @@
 //! CREATE after every mutator: the lock. The placement must be exactly what the decision gives, so nothing that runs
 //! between the two webhooks can move a new claim, and a claim that was never placed does not get in.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::Writer;
 use super::answer::{Answer, Outcome};
-use super::create::{agreement, fields, limited, placed, restore, selector};
+use super::create::{fields, limited, placed};
+use super::restore::{agreement, disagreements, restore};
 use crate::catalog::live::Held;
-use crate::claim::parameters::{Parameters, path};
+use crate::claim::parameters::Parameters;
 use crate::claim::{Cause, Claim, PLACEMENT_FIELDS, Problem, REASON, Shown};
 use crate::placement::{self, Reason, Request, decide};
 
@@ -45,61 +46,33 @@ fn lock<'a>(claim: &'a Claim<'a>, catalog: &'a Held) -> Result<Answer<'a>, Vec<P
         return Err(vec![Problem::new(Cause::PlacementMismatch, at_reason, OTHER)]);
     };
     let mut problems = other_fields(claim);
-    match catalog.revision(&reason.catalog_revision) {
-        Some(snapshot) => {
-            let request = parameters.request(snapshot)?;
-            let decision = decide(snapshot, request).map_err(|_| mismatch("spec.parameters"))?;
-            let winner = decision.winner().ok_or_else(|| mismatch("spec.parameters"))?.candidate;
-            let mut hold = |path: String, given: Option<&Value>, decided: Value| {
-                if given != Some(&decided) {
-                    problems.push(Problem::new(Cause::PlacementMismatch, path, OTHER));
-                }
-            };
-            let given = |field: &str| claim.parameters().and_then(|fields| fields.get(field));
-            hold(path("provider"), given("provider"), json!(winner.provider));
-            hold(path("region"), given("region"), json!(winner.region));
-            hold(
-                path("runtimeCluster"),
-                given("runtimeCluster"),
-                json!(winner.runtime_cluster),
-            );
-            hold(path("network"), given("network"), json!(winner.network));
-            let selected = claim
-                .crossplane()
-                .and_then(|crossplane| crossplane.get("compositionSelector"));
-            hold(
-                "spec.crossplane.compositionSelector".to_owned(),
-                selected,
-                selector(&winner.provider),
-            );
-            if text != decision.reason() {
-                problems.push(Problem::new(Cause::PlacementMismatch, at_reason, OTHER));
-            }
-            if !problems.is_empty() {
-                return Err(problems);
-            }
-            Ok(Answer {
-                placed: placed(&decision),
-                ..Answer::allowed(Outcome::Confirmed, Vec::new())
-            })
-        }
-        None => {
-            let placed = agreement(claim)?;
-            let request = parameters.request(catalog.snapshot())?;
-            problems.extend(unfit(catalog, &reason, &request));
-            if !problems.is_empty() {
-                return Err(problems);
-            }
-            let warning =
-                limited("placed on a catalog revision that this server does not hold; its candidate still fits");
-            let answer = Answer::allowed(Outcome::ConfirmedElsewhere, Vec::new());
-            Ok(Answer {
-                placed: Some(placed),
-                warnings: vec![warning],
-                ..answer
-            })
-        }
+    let Some(snapshot) = catalog.revision(&reason.catalog_revision) else {
+        let placed = agreement(claim)?;
+        let request = parameters.request(catalog.snapshot())?;
+        problems.extend(unfit(catalog, &reason, &request));
+        let warning = limited("placed on a catalog revision that this server does not hold; its candidate still fits");
+        let answer = Answer {
+            placed: Some(placed),
+            warnings: vec![warning],
+            ..Answer::allowed(Outcome::ConfirmedElsewhere, Vec::new())
+        };
+        return if problems.is_empty() { Ok(answer) } else { Err(problems) };
+    };
+    let request = parameters.request(snapshot)?;
+    let decision = decide(snapshot, request).map_err(|_| mismatch("spec.parameters"))?;
+    let decided = Reason::of(&decision);
+    let winner = decided.winner.as_ref().ok_or_else(|| mismatch("spec.parameters"))?;
+    problems.extend(disagreements(claim, winner, OTHER));
+    if text != decision.reason() {
+        problems.push(Problem::new(Cause::PlacementMismatch, at_reason, OTHER));
     }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(Answer {
+        placed: placed(&decision),
+        ..Answer::allowed(Outcome::Confirmed, Vec::new())
+    })
 }
 
 fn mismatch(path: &str) -> Vec<Problem> {

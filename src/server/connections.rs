@@ -1,16 +1,25 @@
-//! How many connections may be open: one more is closed at once, so that those that are there go on.
+//! How many connections may be open, and how long an answer may lie unread: one connection more is closed at once, and
+//! one that takes no bytes is given up, so that those that work go on.
 
 use std::future::{Ready, ready};
-use std::io;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum_server::accept::Accept;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Sleep, sleep};
 use tower::Service;
 
 use super::State;
+
+/// How long a client may take none of the bytes that are for it. Nothing else bounds that, as no header is read and no
+/// request worked on meanwhile.
+const UNREAD: Duration = Duration::from_secs(10);
 
 /// An acceptor that lets a bounded number of connections through to the next one.
 #[derive(Clone, Debug)]
@@ -26,7 +35,7 @@ impl<A> Limited<A> {
     pub fn new(next: A, most: usize, state: Arc<State>) -> Self {
         Self {
             next,
-            room: Arc::new(Semaphore::new(most)),
+            room: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
             state,
         }
     }
@@ -34,32 +43,25 @@ impl<A> Limited<A> {
 
 impl<A, S> Accept<TcpStream, S> for Limited<A>
 where
-    A: Accept<
-            TcpStream,
-            Permitted<S>,
-            Stream = TcpStream,
-            Service = Permitted<S>,
-            Future = Ready<io::Result<(TcpStream, Permitted<S>)>>,
-        >,
+    A: Accept<TcpStream, S, Stream = TcpStream, Service = S, Future = Ready<io::Result<(TcpStream, S)>>>,
 {
-    type Stream = TcpStream;
+    type Stream = Unstuck;
     type Service = Permitted<S>;
-    type Future = Ready<io::Result<(TcpStream, Permitted<S>)>>;
+    type Future = Ready<io::Result<(Unstuck, Permitted<S>)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        match Arc::clone(&self.room).try_acquire_owned() {
-            Ok(permit) => self.next.accept(
-                stream,
-                Permitted {
-                    service,
-                    _permit: Arc::new(permit),
-                },
-            ),
-            Err(_) => {
-                self.state.metrics.connection_refused();
-                ready(Err(io::Error::other("too many connections are open")))
-            }
-        }
+        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
+            self.state.metrics.connection_refused();
+            return ready(Err(io::Error::other("too many connections are open")));
+        };
+        let accepted = self.next.accept(stream, service).into_inner();
+        ready(accepted.map(|(stream, service)| {
+            let permitted = Permitted {
+                service,
+                _permit: Arc::new(permit),
+            };
+            (Unstuck { stream, stuck: None }, permitted)
+        }))
     }
 }
 
@@ -81,5 +83,59 @@ impl<S: Service<R>, R> Service<R> for Permitted<S> {
 
     fn call(&mut self, request: R) -> S::Future {
         self.service.call(request)
+    }
+}
+
+/// A stream whose writes fail once the other side has taken nothing for [`UNREAD`].
+#[derive(Debug)]
+pub struct Unstuck {
+    stream: TcpStream,
+    stuck: Option<Pin<Box<Sleep>>>,
+}
+
+impl Unstuck {
+    fn bounded(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if wrote.is_ready() {
+            self.stuck = None;
+            return wrote;
+        }
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(UNREAD)));
+        stuck.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Unstuck {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Unstuck {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let wrote = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.bounded(cx, wrote)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let wrote = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.bounded(cx, wrote)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }

@@ -1,6 +1,7 @@
 //! HTTP in, HTTP out: the routes of the three listeners. What they answer is decided elsewhere.
 
-use std::fmt::Write;
+use std::borrow::Cow;
+use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,48 +12,54 @@ use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{State, guarded};
-use crate::admission::{self, Answer, Operation, Outcome, Review, Webhook, envelope};
+use crate::admission::{self, Answer, Operation, Outcome, Review, Unreadable, Webhook, envelope};
 use crate::certs::Certificates;
 use crate::claim::Shown;
 
 /// The longest review that is read. A legal UPDATE, with two objects at the API server's own limit, takes 2.5 MB.
 pub const MOST_BYTES: usize = 16 * 1024 * 1024;
 
-/// How much of a longer one is read, to find its uid and refuse it by that.
+/// How much of a longer one is kept, to find its uid and refuse it by that.
 const BEGINNING: usize = 64 * 1024;
 
+/// A body longer than this waits for a place among [`LARGE_AT_ONCE`], so that many such at a time cannot take all of the
+/// memory. Usual reviews are a few kilobytes and never wait.
+const LARGE: usize = 256 * 1024;
+const LARGE_AT_ONCE: usize = 8;
+
 /// The webhooks.
-#[must_use]
-pub fn admission(state: Arc<State>) -> Router {
+pub fn admission(state: &Arc<State>) -> Router {
+    let places = Arc::new(Semaphore::new(LARGE_AT_ONCE));
+    let webhook = |webhook| {
+        let places = Arc::clone(&places);
+        post(move |Shared(state), request| review(state, webhook, Received::new(places), request))
+    };
     let router = Router::new()
-        .route(
-            "/mutate",
-            post(|Shared(state), request| review(state, Webhook::Mutate, request)),
-        )
-        .route(
-            "/validate",
-            post(|Shared(state), request| review(state, Webhook::Validate, request)),
-        );
-    guarded(router.with_state(Arc::clone(&state)), &state)
+        .route("/mutate", webhook(Webhook::Mutate))
+        .route("/validate", webhook(Webhook::Validate));
+    let elsewhere = |status| move |Shared(state), request| elsewhere(state, status, request);
+    let router = router
+        .fallback(elsewhere(StatusCode::NOT_FOUND))
+        .method_not_allowed_fallback(elsewhere(StatusCode::METHOD_NOT_ALLOWED));
+    guarded(router.with_state(Arc::clone(state)), state)
 }
 
 /// REST and portal: so far only whether the server is there.
-#[must_use]
 pub fn api(state: &Arc<State>) -> Router {
     guarded(Router::new().route("/health", get("ok\n")), state)
 }
 
 /// Health and metrics.
-#[must_use]
-pub fn ops(state: Arc<State>, certificates: Arc<Certificates>) -> Router {
+pub fn ops(state: &Arc<State>, certificates: Arc<Certificates>) -> Router {
     let ready = {
-        let state = Arc::clone(&state);
+        let state = Arc::clone(state);
         move |RawQuery(query)| async move { readyz(&state, &certificates, query.as_deref()) }
     };
     let metrics = {
-        let state = Arc::clone(&state);
+        let state = Arc::clone(state);
         move || async move {
             const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, OPEN_METRICS)], state.metrics.encode())
@@ -62,76 +69,124 @@ pub fn ops(state: Arc<State>, certificates: Arc<Certificates>) -> Router {
         .route("/livez", get("ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics));
-    guarded(router, &state)
+    guarded(router, state)
 }
 
-async fn review(state: Arc<State>, webhook: Webhook, request: Request<Body>) -> Response {
+async fn review(state: Arc<State>, webhook: Webhook, mut received: Received, request: Request<Body>) -> Response {
     let started = Instant::now();
     let _in_flight = state.metrics.in_flight();
     let patience = patience(&state, request.uri().query());
-    let mut response = match tokio::time::timeout(patience, read(request.into_body())).await {
-        Ok(Ok(body)) if started.elapsed() < patience => answer(&state, webhook, &body, started),
-        Ok(Err(Unread::TooLarge(beginning))) => too_large(&state, &beginning),
-        Ok(Err(Unread::Broken(error))) => unreadable(&state, StatusCode::BAD_REQUEST, &error.to_string()),
-        _ => unreadable(&state, StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
+    let whole = tokio::time::timeout(patience, received.read(request.into_body())).await;
+    let last = state.is_draining() || !matches!(whole, Ok(Ok(())));
+    let mut response = match whole {
+        _ if received.too_large => too_large(&state, &received.all),
+        Ok(Ok(())) if started.elapsed() < patience => answer(&state, webhook, received.bytes(), started),
+        Ok(Err(error)) => unreadable(&state, StatusCode::BAD_REQUEST, &Shown(&error.to_string())),
+        _ => unreadable(&state, StatusCode::REQUEST_TIMEOUT, &"the body did not arrive in time"),
     };
-    if state.is_draining() {
-        // The next request is to find its way to another instance.
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if last {
+        // The next request is to find its way to another instance, or the rest of this one is in its way.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
     }
     response
 }
 
-/// How long the caller waits: the API server says so in `?timeout=`. Nothing is worked on for longer.
+/// Answers what is no review. Its body is read all the same: the connection would else be closed with bytes unread,
+/// which resets it, and the answer is lost on its way (RFC 9112, section 9.6).
+async fn elsewhere(state: Arc<State>, status: StatusCode, request: Request<Body>) -> Response {
+    let patience = patience(&state, request.uri().query());
+    let mut body = request.into_body();
+    let _ = tokio::time::timeout(patience, async { while let Some(Ok(_)) = body.frame().await {} }).await;
+    (status, "POST an AdmissionReview to /mutate or /validate\n").into_response()
+}
+
+/// How long the caller waits: the API server says so in `?timeout=`. Nothing is worked on for longer. Zero is no bound,
+/// as everywhere in Kubernetes.
 fn patience(state: &State, query: Option<&str>) -> Duration {
-    let pairs = query.unwrap_or_default().split('&');
-    let given = pairs.filter_map(|pair| pair.strip_prefix("timeout=")).next();
+    let mut pairs = query.unwrap_or_default().split('&');
+    let given = pairs.find_map(|pair| pair.strip_prefix("timeout="));
     let given = given.and_then(|text| humantime::parse_duration(text).ok());
+    let given = given.filter(|given| !given.is_zero());
     given.map_or(state.request_timeout, |given| given.min(state.request_timeout))
 }
 
-enum Unread {
-    TooLarge(Vec<u8>),
-    Broken(axum::Error),
+/// What has come of a body.
+struct Received {
+    /// The first frame: in the usual case the whole body, and then never copied.
+    first: Bytes,
+    /// Every frame, once there are several; of a body that is too large only its beginning.
+    all: Vec<u8>,
+    too_large: bool,
+    places: Arc<Semaphore>,
+    place: Option<OwnedSemaphorePermit>,
 }
 
-/// The whole body; in the usual case the one frame that it came in, not copied.
-async fn read(mut body: Body) -> Result<Bytes, Unread> {
-    let announced = body.size_hint().lower();
-    let most = if announced > MOST_BYTES as u64 {
-        BEGINNING
-    } else {
-        MOST_BYTES
-    };
-    let mut first = Bytes::new();
-    let mut all = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(Unread::Broken)?.into_data() else {
-            continue;
-        };
-        if first.is_empty() {
-            first = data;
-        } else {
-            if all.is_empty() {
-                all.extend_from_slice(&first);
-            }
-            all.extend_from_slice(&data);
-        }
-        if first.len().max(all.len()) > most {
-            all.extend_from_slice(if all.is_empty() { &first } else { &[] });
-            all.truncate(BEGINNING);
-            return Err(Unread::TooLarge(all));
+impl Received {
+    fn new(places: Arc<Semaphore>) -> Self {
+        Self {
+            first: Bytes::new(),
+            all: Vec::new(),
+            too_large: false,
+            places,
+            place: None,
         }
     }
-    Ok(if all.is_empty() { first } else { Bytes::from(all) })
+
+    /// Reads to the end, also what is too large: a connection closed before that is reset, and with it the answer.
+    async fn read(&mut self, mut body: Body) -> Result<(), axum::Error> {
+        let announced = body.size_hint().lower();
+        let most = if announced > MOST_BYTES as u64 {
+            BEGINNING
+        } else {
+            MOST_BYTES
+        };
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame?.into_data() {
+                self.take(data, most);
+            }
+            if self.place.is_none() && self.bytes().len() > LARGE {
+                // It is never closed, so there is always a place to come.
+                self.place = Arc::clone(&self.places).acquire_owned().await.ok();
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, data: Bytes, most: usize) {
+        if self.too_large {
+            return;
+        }
+        if self.first.is_empty() {
+            self.first = data;
+        } else {
+            if self.all.is_empty() {
+                self.all.extend_from_slice(&self.first);
+            }
+            self.all.extend_from_slice(&data);
+        }
+        if self.bytes().len() > most {
+            self.too_large = true;
+            self.all = self.bytes().iter().copied().take(BEGINNING).collect();
+            self.first = Bytes::new();
+            self.place = None;
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        if self.all.is_empty() { &self.first } else { &self.all }
+    }
 }
 
 fn answer(state: &State, webhook: Webhook, body: &[u8], started: Instant) -> Response {
     let review = match envelope::read(body) {
         Ok(review) => review,
-        Err(error) => return unreadable(state, StatusCode::BAD_REQUEST, &error.to_string()),
+        Err(Unreadable::NotReview(error)) => {
+            let why = error.to_string();
+            let why = format_args!("the body is no AdmissionReview: {}", Shown(&why));
+            return unreadable(state, StatusCode::BAD_REQUEST, &why);
+        }
+        Err(error) => return unreadable(state, StatusCode::BAD_REQUEST, &error),
     };
     let held = state.catalog.current();
     let answer = admission::answer(webhook, &review, &held, &state.settings);
@@ -155,31 +210,31 @@ fn json(body: Vec<u8>) -> Response {
 }
 
 fn too_large(state: &State, beginning: &[u8]) -> Response {
-    if let Some(refusal) = envelope::refuse_oversized(beginning, MOST_BYTES) {
-        state.metrics.unreadable();
-        tracing::warn!("a review larger than {MOST_BYTES} bytes was refused");
-        let mut response = json(refusal);
-        // The rest of the body is not read, so the connection cannot be used again.
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
-        return response;
-    }
-    unreadable(
-        state,
-        StatusCode::PAYLOAD_TOO_LARGE,
-        &format!("the body is larger than {MOST_BYTES} bytes"),
-    )
+    let Some(refusal) = envelope::refuse_oversized(beginning, MOST_BYTES) else {
+        let why = format_args!("the body is larger than {MOST_BYTES} bytes");
+        return unreadable(state, StatusCode::PAYLOAD_TOO_LARGE, &why);
+    };
+    state.metrics.unreadable();
+    tracing::warn!("a review larger than {MOST_BYTES} bytes was refused");
+    json(refusal)
 }
 
-fn unreadable(state: &State, status: StatusCode, why: &str) -> Response {
+/// `why` is safe to show.
+fn unreadable(state: &State, status: StatusCode, why: &dyn Display) -> Response {
     state.metrics.unreadable();
-    tracing::warn!(
-        status = status.as_u16(),
-        "request not answered as a review: {}",
-        Shown(why)
-    );
-    (status, format!("{}\n", Shown(why))).into_response()
+    tracing::warn!(status = status.as_u16(), "request not answered as a review: {why}");
+    (status, format!("{why}\n")).into_response()
+}
+
+/// A text from a review as a log field: short and without control characters, like [`Shown`], and as a string, which
+/// the text format puts in quotes, so that none can pass for another field.
+fn field(text: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
+    if text.len() <= 64 && text.bytes().all(plain) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(Shown(text).to_string())
+    }
 }
 
 /// One line and a few counts for each review; never the claim's body.
@@ -196,17 +251,22 @@ fn record(state: &State, review: &Review<'_>, answer: &Answer<'_>, revision: &st
         state.metrics.placement(&placed.cell, &placed.tier, &placed.provider);
     }
     tracing::info!(
-        uid = %Shown(&review.uid),
-        namespace = %Shown(head.map_or("", envelope::Head::namespace)),
-        name = %Shown(head.map_or("", envelope::Head::name)),
-        user = %Shown(head.map_or("", envelope::Head::user)),
+        uid = &*field(&review.uid),
+        namespace = &*field(head.map_or("", envelope::Head::namespace)),
+        name = &*field(head.map_or("", envelope::Head::name)),
+        user = &*field(head.map_or("", envelope::Head::user)),
         operation,
         dry_run,
         outcome,
-        causes = %problems.into_iter().flatten().map(|problem| problem.cause.as_str()).collect::<Vec<_>>().join(","),
+        causes = &*problems
+            .into_iter()
+            .flatten()
+            .map(|problem| problem.cause.as_str())
+            .collect::<Vec<_>>()
+            .join(","),
         winner = placed.map_or("", |placed| &placed.candidate),
         catalog = revision,
-        micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         "admission"
     );
 }

@@ -1,9 +1,12 @@
 //! Looks at the certificate files and the catalog folder once a second, and puts what is good into force.
+//!
+//! Each has a thread of its own: files can hang, on a network volume for one, and then neither a request, nor the other
+//! files, nor the end of the process waits for them.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
-
-use tokio::time::MissedTickBehavior;
+use std::{io, thread};
 
 use super::State;
 use crate::catalog::folder::Folder;
@@ -12,33 +15,45 @@ use crate::certs::{Certificates, Polled};
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// Runs for as long as the server does.
-pub(super) async fn watch(state: Arc<State>, certificates: Arc<Certificates>, mut folder: Option<Folder>) {
-    let mut ticks = tokio::time::interval(EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        // Files are read where waiting for a disk holds no request up.
-        let polling = Arc::clone(&certificates);
-        let mut looked_at = folder.clone();
-        let polled = tokio::task::spawn_blocking(move || {
-            let catalog = looked_at.as_mut().and_then(Folder::poll);
-            (polling.poll(), catalog, looked_at)
-        });
-        match polled.await {
-            Ok((certificate, catalog, looked_at)) => {
-                folder = looked_at;
-                take_certificate(&state, certificate);
-                if let Some(outcome) = catalog {
-                    take_catalog(&state, outcome);
-                }
+/// Watches for as long as the server's state lives.
+///
+/// # Errors
+/// A thread cannot be started.
+pub(super) fn start(state: &Arc<State>, certificates: Arc<Certificates>, folder: Option<Folder>) -> io::Result<()> {
+    each_second("certificate", Arc::downgrade(state), move |state| {
+        let polled = certificates.poll();
+        state
+            .metrics
+            .certificate_is_refused(certificates.status().refusal.is_some());
+        take_certificate(state, polled);
+    })?;
+    if let Some(mut folder) = folder {
+        each_second("catalog", Arc::downgrade(state), move |state| {
+            if let Some(outcome) = folder.poll() {
+                take_catalog(state, outcome);
             }
-            Err(error) => {
-                state.metrics.panicked();
-                tracing::error!(%error, "watching the files panicked, which is a bug; it goes on");
-            }
-        }
+        })?;
     }
+    Ok(())
+}
+
+pub(super) fn each_second(
+    name: &'static str,
+    state: Weak<State>,
+    mut look: impl FnMut(&State) + Send + 'static,
+) -> io::Result<()> {
+    let watch = move || {
+        while let Some(state) = state.upgrade() {
+            // What is looked at is compared and swapped whole, so a panic leaves nothing half done.
+            if catch_unwind(AssertUnwindSafe(|| look(&state))).is_err() {
+                state.metrics.panicked();
+                tracing::error!("looking at the {name} panicked, which is a bug; what is in force stays");
+            }
+            drop(state);
+            thread::sleep(EVERY);
+        }
+    };
+    thread::Builder::new().name(name.to_owned()).spawn(watch).map(drop)
 }
 
 fn take_certificate(state: &State, polled: Polled) {
@@ -56,6 +71,7 @@ fn take_certificate(state: &State, polled: Polled) {
 }
 
 fn take_catalog(state: &State, outcome: Result<Snapshot, CatalogError>) {
+    state.metrics.catalog_is_refused(outcome.is_err());
     match outcome {
         Ok(snapshot) => {
             state.catalog_refusal.store(None);

@@ -1,0 +1,193 @@
+//! The answer, written.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use super::super::answer::{Answer, Edit};
+use super::{API_VERSION, REVIEW};
+use crate::claim::{Cause, GROUP, KIND, Problem};
+
+/// Room for a usual patch or response, in bytes, so that it is not moved while it grows.
+const ROOM: usize = 4096;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireResponse<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_annotations: Option<AuditAnnotations<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Cow<'a, str>>,
+}
+
+/// What the audit log keeps of a decision; the API server puts the webhook's name before each key.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct AuditAnnotations<'a> {
+    outcome: &'static str,
+    winner: &'a str,
+    score: String,
+    catalog_revision: &'a str,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    #[serde(rename = "status")]
+    outcome: &'static str,
+    code: u16,
+    reason: &'static str,
+    message: String,
+    details: Details<'a>,
+}
+
+#[derive(Serialize)]
+struct Details<'a> {
+    group: &'static str,
+    kind: &'static str,
+    causes: Vec<StatusCause<'a>>,
+}
+
+#[derive(Serialize)]
+struct StatusCause<'a> {
+    reason: Cause,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    field: Cow<'a, str>,
+    message: Cow<'a, str>,
+}
+
+/// The edits as a JSON Patch (RFC 6902).
+#[must_use]
+pub fn patch(edits: &[Edit<'_>]) -> String {
+    let mut out = String::with_capacity(ROOM);
+    for (i, Edit { path, json }) in edits.iter().enumerate() {
+        // An `add` replaces what is there (RFC 6902, section 4.1).
+        out.push_str(if i == 0 {
+            r#"[{"op":"add","path":"#
+        } else {
+            r#"},{"op":"add","path":"#
+        });
+        out.push_str(&serde_json::to_string(path).unwrap_or_default());
+        out.push_str(r#","value":"#);
+        out.push_str(json);
+    }
+    out.push_str(if edits.is_empty() { "[]" } else { "}]" });
+    out
+}
+
+/// The response to the review with this uid.
+#[must_use]
+pub fn write(uid: &str, answer: &Answer<'_>) -> Vec<u8> {
+    let mut body = json(&WireResponse {
+        api_version: API_VERSION,
+        kind: REVIEW,
+        response: Response {
+            uid,
+            allowed: answer.verdict.is_ok(),
+            status: answer.verdict.as_ref().err().map(|problems| status(problems)),
+            audit_annotations: answer.placed.as_ref().map(|placed| AuditAnnotations {
+                outcome: answer.outcome.as_str(),
+                winner: &placed.candidate,
+                score: placed.score.to_string(),
+                catalog_revision: &placed.revision,
+            }),
+            warnings: answer
+                .warnings
+                .iter()
+                .map(|warning| masked(Cow::Borrowed(warning)))
+                .collect(),
+        },
+    });
+    match answer.verdict.as_deref() {
+        Ok(edits) if !edits.is_empty() => add_patch(&mut body, patch(edits).as_bytes()),
+        _ => {}
+    }
+    body
+}
+
+/// Adds the patch to a response. It is by far the longest part and base64 needs no escaping, so it is put in as it is
+/// rather than have a serialiser look at every byte of it.
+fn add_patch(body: &mut Vec<u8>, patch: &[u8]) {
+    const END: &[u8] = b"}}";
+    body.truncate(body.len() - END.len());
+    body.extend_from_slice(br#","patchType":"JSONPatch","patch":""#);
+    let start = body.len();
+    body.resize(start + patch.len().div_ceil(3) * 4, 0);
+    if let Some(room) = body.get_mut(start..) {
+        // The room is exactly what padded base64 takes.
+        let _ = STANDARD.encode_slice(patch, room);
+    }
+    body.push(b'"');
+    body.extend_from_slice(END);
+}
+
+/// Every refusal is 403: at 409 or 422, GitOps tools with `force` delete and create anew.
+fn status(problems: &[Problem]) -> Status<'_> {
+    let causes = problems
+        .iter()
+        .map(|problem| StatusCause {
+            reason: problem.cause,
+            field: masked(Cow::Borrowed(&problem.field)),
+            message: masked(Cow::Borrowed(&problem.message)),
+        })
+        .collect();
+    Status {
+        outcome: "Failure",
+        code: 403,
+        reason: "Forbidden",
+        message: masked(Cow::Owned(message(problems))).into_owned(),
+        details: Details {
+            group: GROUP,
+            kind: KIND,
+            causes,
+        },
+    }
+}
+
+/// Every problem, readable in a terminal: one on the line, several on a line each.
+#[must_use]
+pub fn message(problems: &[Problem]) -> String {
+    match problems {
+        [one] => one.to_string(),
+        many => {
+            let heading = format!("{} problems, nothing was changed:", many.len());
+            many.iter()
+                .fold(heading, |text, problem| text + "\n  - " + &problem.to_string())
+        }
+    }
+}
+
+/// GitOps tools delete and recreate what is answered with this word, so it never leaves the house, not even in an echo.
+fn masked(text: Cow<'_, str>) -> Cow<'_, str> {
+    const WORD: &str = "immutable";
+    let lower = text.to_ascii_lowercase();
+    if !lower.contains(WORD) {
+        return text;
+    }
+    let mut masked = text.into_owned();
+    for (at, _) in lower.match_indices(WORD) {
+        masked.replace_range(at..at + WORD.len(), "i*******e");
+    }
+    Cow::Owned(masked)
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(ROOM);
+    // Every key is a string and every number finite, so nothing here can fail to serialise; were it to, the API
+    // server would take the broken answer for a failed call and refuse.
+    let _ = serde_json::to_writer(&mut bytes, value);
+    bytes
+}

@@ -1,0 +1,166 @@
+//! CREATE by an operator: a claim comes back with the placement it had, which is how a backup is restored.
+
+use serde_json::{Value, json};
+
+use super::answer::{Answer, Outcome, Placed};
+use super::create::{fields, name, selector};
+use super::sticky;
+use crate::catalog::Snapshot;
+use crate::claim::parameters::{Parameters, path};
+use crate::claim::{Cause, Claim, PLACEMENT_FIELDS, Problem, REASON, Shown};
+use crate::placement::Reason;
+use crate::placement::reason::{self, Winner};
+
+/// Whether a claim is more than bare, so that an operator means to restore it.
+pub(super) fn brings_placement(claim: &Claim<'_>) -> bool {
+    let brings = |field: &str| claim.parameters().is_some_and(|fields| fields.contains_key(field));
+    claim.reason().is_some() || PLACEMENT_FIELDS.iter().any(|field| brings(field))
+}
+
+/// Lets an operator's claim in with the placement it brings, which is how a backup is restored.
+pub(super) fn restore<'a>(claim: &'a Claim<'a>, catalog: &'a Snapshot) -> Result<Answer<'a>, Vec<Problem>> {
+    let (placed, mut problems) = match restorable(claim) {
+        Ok(placed) => (Some(placed), Vec::new()),
+        Err(problems) => (None, problems),
+    };
+    problems.extend(name(claim));
+    let mut warnings = Vec::new();
+    if let Ok(fields) = fields(claim) {
+        let parameters = Parameters::read(fields);
+        problems.extend(parameters.problems().into_iter().cloned());
+        // An existing database does not need the catalog to go on living.
+        let unknown = parameters.unknown(catalog);
+        warnings.extend(
+            unknown
+                .iter()
+                .map(|problem| format!("{} is not in the catalog; restored as it is", problem.field)),
+        );
+    }
+    if problems.is_empty() {
+        Ok(Answer {
+            warnings,
+            placed,
+            ..Answer::allowed(Outcome::Restored, Vec::new())
+        })
+    } else {
+        Err(problems)
+    }
+}
+
+/// Whether a claim brings a whole placement that agrees with itself, and nothing that Crossplane has yet to write.
+fn restorable<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    for (field, value) in claim.crossplane().and_then(Value::as_object).into_iter().flatten() {
+        let at = format!("spec.crossplane.{}", Shown(field));
+        if field == "compositionSelector" || value.is_null() {
+            continue;
+        }
+        if field != "compositionUpdatePolicy" {
+            let message = "must not be in a restored claim; remove it, and Crossplane will write its own";
+            problems.push(Problem::new(Cause::PlacementForbidden, at, message));
+        } else if let Some(Err(remedy)) = sticky::operators_field(field, Some(value)) {
+            problems.push(Problem::new(Cause::FieldInvalid, at, remedy));
+        }
+    }
+    for field in PLACEMENT_FIELDS {
+        if claim.spec.get(field).is_some() {
+            let message = "is no field of a claim; remove it";
+            problems.push(Problem::new(
+                Cause::PlacementForbidden,
+                format!("spec.{field}"),
+                message,
+            ));
+        }
+    }
+    match agreement(claim) {
+        Ok(placed) if problems.is_empty() => Ok(placed),
+        Ok(_) => Err(problems),
+        Err(disagreements) => {
+            problems.extend(disagreements);
+            Err(problems)
+        }
+    }
+}
+
+/// Whether a claim's placement agrees with its own reason: the four fields and the selector equal the winner, the
+/// cell equals, and the figures add up.
+pub(super) fn agreement<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Problem>> {
+    let mismatch = |path: String, message: String| Problem::new(Cause::PlacementMismatch, path, message);
+    let at_reason = || format!("metadata.annotations[{REASON}]");
+    let Some(text) = claim.reason() else {
+        return Err(vec![mismatch(
+            at_reason(),
+            "is missing; a placement comes with its reason".to_owned(),
+        )]);
+    };
+    let reason: Reason<'a> = match serde_json::from_str(text) {
+        Ok(reason) if text.len() <= reason::MOST_BYTES => reason,
+        Ok(_) => {
+            return Err(vec![mismatch(
+                at_reason(),
+                format!("is longer than {} bytes", reason::MOST_BYTES),
+            )]);
+        }
+        Err(error) => {
+            // The parser repeats what it does not know.
+            let error = error.to_string();
+            return Err(vec![mismatch(
+                at_reason(),
+                format!("is no placement reason: {}", Shown(&error)),
+            )]);
+        }
+    };
+    let Some(winner) = reason.winner.as_ref().filter(|_| reason.adds_up()) else {
+        return Err(vec![mismatch(
+            at_reason(),
+            "does not add up; use the claim's own backup as it was".to_owned(),
+        )]);
+    };
+    let mut problems = disagreements(claim, winner, "is not what the placement reason says");
+    let cell = claim.parameters().and_then(|fields| fields.get("cell"));
+    if cell.and_then(Value::as_str) != Some(&reason.request.cell) {
+        problems.push(mismatch(
+            path("cell"),
+            "is not what the placement reason says".to_owned(),
+        ));
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(Placed {
+        candidate: winner.candidate.clone(),
+        provider: winner.provider.clone(),
+        cell: reason.request.cell.clone(),
+        tier: reason.request.tier.clone(),
+        score: winner.score,
+        revision: reason.catalog_revision.clone(),
+    })
+}
+
+/// Where the claim's four fields and its selector are not those of `winner`.
+pub(super) fn disagreements(claim: &Claim<'_>, winner: &Winner<'_>, message: &str) -> Vec<Problem> {
+    let field = |field: &str| claim.parameters().and_then(|fields| fields.get(field));
+    let selected = claim
+        .crossplane()
+        .and_then(|crossplane| crossplane.get("compositionSelector"));
+    let parts = [
+        (path("provider"), field("provider"), json!(winner.provider)),
+        (path("region"), field("region"), json!(winner.region)),
+        (
+            path("runtimeCluster"),
+            field("runtimeCluster"),
+            json!(winner.runtime_cluster),
+        ),
+        (path("network"), field("network"), json!(winner.network)),
+        (
+            "spec.crossplane.compositionSelector".to_owned(),
+            selected,
+            selector(&winner.provider),
+        ),
+    ];
+    parts
+        .into_iter()
+        .filter(|(_, given, decided)| *given != Some(decided))
+        .map(|(path, ..)| Problem::new(Cause::PlacementMismatch, path, message))
+        .collect()
+}

@@ -1,0 +1,236 @@
+//! Certificates and catalog in files: changed while it serves, and bad at times.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::support::server::{REVIEW, SOON, Server, any_certificate, assert_placed, eventually, trusting};
+
+/// A self-signed pair for `localhost`, as PEM.
+pub(crate) fn pair() -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+/// A folder as a kubelet mounts a Secret: the files are links into `..data`, which is a link itself.
+struct Mounted {
+    dir: TempDir,
+    swaps: usize,
+}
+
+impl Mounted {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let mut mounted = Self {
+            dir: tempfile::tempdir().unwrap(),
+            swaps: 0,
+        };
+        mounted.swap(files);
+        for (name, _) in files {
+            symlink(Path::new("..data").join(name), mounted.path(name)).unwrap();
+        }
+        mounted
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn swap(&mut self, files: &[(&str, &str)]) {
+        self.swaps += 1;
+        let version = self.path(&format!("..version_{}", self.swaps));
+        fs::create_dir(&version).unwrap();
+        for (name, text) in files {
+            fs::write(version.join(name), text).unwrap();
+        }
+        symlink(&version, self.path("..data_tmp")).unwrap();
+        fs::rename(self.path("..data_tmp"), self.path("..data")).unwrap();
+    }
+}
+
+fn der(pem: &str) -> CertificateDer<'static> {
+    CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
+}
+
+fn served_from(mounted: &Mounted) -> Server {
+    let [cert, key] = ["tls.crt", "tls.key"].map(|name| mounted.path(name).display().to_string());
+    Server::start(&["--tls-cert", &cert, "--tls-key", &key])
+}
+
+#[test]
+fn given_certificate_files_are_what_clients_meet_and_a_swap_refuses_no_request() {
+    let ((old, old_key), (new, new_key)) = (pair(), pair());
+    let mut mounted = Mounted::new(&[("tls.crt", &old), ("tls.key", &old_key)]);
+    let server = served_from(&mounted);
+    let mut kept = server.try_connect(&trusting(&der(&old))).unwrap();
+    assert_placed(&kept.post("/mutate", REVIEW));
+    assert!(server.log(&["self-signed"]).is_empty());
+    // rcgen's certificates end in the year 4096.
+    assert!(server.metric("idp_certificate_not_after_timestamp_seconds") > 6.7e10);
+
+    let (tls, over, answered) = (
+        any_certificate(rustls::ALL_VERSIONS),
+        AtomicBool::new(false),
+        AtomicUsize::new(0),
+    );
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) && began.elapsed() < 2 * SOON {
+                    assert_placed(&server.try_connect(&tls).unwrap().post("/mutate", REVIEW));
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        thread::sleep(Duration::from_millis(200));
+        mounted.swap(&[("tls.crt", &new), ("tls.key", &new_key)]);
+        let swapped = Instant::now();
+        eventually("the new certificate is served", || {
+            server.connect().certificate() == der(&new)
+        });
+        assert!(swapped.elapsed() < Duration::from_secs(5), "{:?}", swapped.elapsed());
+        thread::sleep(Duration::from_millis(200));
+        over.store(true, Ordering::Relaxed);
+    });
+    assert!(answered.load(Ordering::Relaxed) > 20);
+    // Whoever is connected notices nothing, and whoever comes gets the new one only.
+    assert_placed(&kept.post("/mutate", REVIEW));
+    assert!(server.try_connect(&trusting(&der(&old))).is_err());
+    assert_placed(
+        &server
+            .try_connect(&trusting(&der(&new)))
+            .unwrap()
+            .post("/mutate", REVIEW),
+    );
+    eventually("the log says it", || {
+        server.log(&["new serving certificate in force"]).len() == 1
+    });
+    assert_eq!(server.metric("idp_certificate_refusals_total"), 0.0);
+    server.assert_unharmed();
+}
+
+#[test]
+fn a_bad_pair_keeps_the_last_good_one_and_is_said_once() {
+    let ((old, old_key), (new, new_key)) = (pair(), pair());
+    let mut mounted = Mounted::new(&[("tls.crt", &old), ("tls.key", &old_key)]);
+    let server = served_from(&mounted);
+    mounted.swap(&[("tls.crt", &new), ("tls.key", &old_key)]);
+    eventually("the pair is refused", || {
+        server.metric("idp_certificate_refused") == 1.0
+    });
+    // Three more looks at the same files say nothing more.
+    thread::sleep(Duration::from_millis(3300));
+    assert_eq!(server.metric("idp_certificate_refusals_total"), 1.0);
+    assert_eq!(
+        server
+            .log(&["WARN", "new serving certificate refused", "tls.key", "does not belong"])
+            .len(),
+        1
+    );
+    let ready = server.get("/readyz?verbose");
+    assert_eq!(ready.status, 200);
+    assert!(
+        ready.body.contains("the newest is refused: ") && ready.body.contains("tls.key"),
+        "{}",
+        ready.body
+    );
+    assert_eq!(server.connect().certificate(), der(&old));
+
+    mounted.swap(&[("tls.crt", &new), ("tls.key", &new_key)]);
+    eventually("the good pair is served", || {
+        server.connect().certificate() == der(&new)
+    });
+    eventually("nothing is refused", || server.metric("idp_certificate_refused") == 0.0);
+    assert!(!server.get("/readyz?verbose").body.contains("refused"));
+    server.assert_unharmed();
+}
+
+pub(crate) const CATALOG: &str = include_str!("../../src/catalog/builtin.yaml");
+
+fn cordoned(why: &str) -> String {
+    let (aws, text) = ("metadata: {name: aws}\nspec:\n", CATALOG);
+    assert!(text.contains(aws));
+    text.replace(aws, &format!("{aws}  cordoned: {{reason: {why}}}\n"))
+}
+
+fn revision(server: &Server) -> String {
+    let metrics = server.metrics();
+    let shown: Vec<_> = metrics
+        .lines()
+        .filter(|line| line.starts_with("idp_catalog_info{"))
+        .collect();
+    assert_eq!(shown.len(), 1, "one revision is in force: {shown:?}");
+    shown[0].to_owned()
+}
+
+#[test]
+fn a_catalog_folder_is_followed_and_a_bad_change_keeps_the_last_good_catalog() {
+    let mut mounted = Mounted::new(&[("catalog.yaml", CATALOG)]);
+    let dir = mounted.dir.path().display().to_string();
+    let server = Server::start(&["--catalog", &dir]);
+    assert!(
+        server.stdout().contains(&format!("catalog {dir}, revision ")),
+        "{}",
+        server.stdout()
+    );
+    let winner = || server.connect().post("/mutate", REVIEW).review()["auditAnnotations"]["winner"].take();
+    assert_eq!(winner(), "aws-us-east-1");
+    let (first, since) = (revision(&server), server.metric("idp_catalog_since_timestamp_seconds"));
+    assert!(since > 1.7e9);
+
+    // A change is in force within seconds.
+    thread::sleep(Duration::from_millis(1100));
+    mounted.swap(&[("catalog.yaml", &cordoned("evacuation"))]);
+    let swapped = Instant::now();
+    eventually("the change is in force", || winner() == "gcp-us-central1");
+    assert!(swapped.elapsed() < Duration::from_secs(5), "{:?}", swapped.elapsed());
+    eventually("the metrics know", || revision(&server) != first);
+    assert!(server.metric("idp_catalog_since_timestamp_seconds") > since);
+    eventually("the log says it", || {
+        server.log(&["INFO", "new catalog in force", "revision"]).len() == 1
+    });
+    let second = revision(&server);
+
+    // A bad one is not, whatever is wrong with it; and it is said once.
+    let broken = cordoned("evacuation").replace("provider: gcp", "provider: azure");
+    for (n, bad) in [(1, broken.as_str()), (2, "{"), (3, "kind: Nonsense")] {
+        mounted.swap(&[("catalog.yaml", bad)]);
+        eventually("the change is refused", || {
+            server.metric("idp_catalog_refusals_total") == f64::from(n)
+        });
+        assert_eq!(server.metric("idp_catalog_refused"), 1.0);
+        assert_eq!(
+            (winner(), revision(&server)),
+            (json!("gcp-us-central1"), second.clone())
+        );
+    }
+    thread::sleep(Duration::from_millis(2200));
+    assert_eq!(server.metric("idp_catalog_refusals_total"), 3.0);
+    assert_eq!(server.log(&["WARN", "catalog change refused"]).len(), 3);
+    let ready = server.get("/readyz?verbose");
+    assert_eq!(ready.status, 200);
+    assert!(ready.body.contains("the newest change is refused: "), "{}", ready.body);
+
+    // Gone altogether is refused as well.
+    fs::rename(mounted.path("..data"), mounted.path("..gone")).unwrap();
+    eventually("the loss is refused", || {
+        server.metric("idp_catalog_refusals_total") == 4.0
+    });
+    assert_eq!(winner(), "gcp-us-central1");
+
+    mounted.swap(&[("catalog.yaml", CATALOG)]);
+    eventually("the good catalog is in force", || winner() == "aws-us-east-1");
+    eventually("nothing is refused", || server.metric("idp_catalog_refused") == 0.0);
+    assert_eq!(revision(&server), first);
+    assert!(!server.get("/readyz?verbose").body.contains("refused"));
+    server.assert_unharmed();
+}
