@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::future::Future;
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -57,14 +58,14 @@ pub(super) struct Args {
           default_value = "system:serviceaccount:crossplane-system:crossplane")]
     crossplane_account: String,
     /// The longest that a request may take; the API server's own ?timeout= counts where it is shorter
-    #[arg(long, env = "IDP_REQUEST_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "IDP_REQUEST_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = timeout)]
     request_timeout: Duration,
     /// How long to go on serving, not ready any more, after SIGTERM
     #[arg(long, env = "IDP_DRAIN_DELAY", value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
     drain_delay: Duration,
     /// The most connections open at a time, for each listener
-    #[arg(long, env = "IDP_MAX_CONNECTIONS", value_name = "N", default_value_t = 1000)]
-    max_connections: usize,
+    #[arg(long, env = "IDP_MAX_CONNECTIONS", value_name = "N", default_value = "1000")]
+    max_connections: NonZeroUsize,
     /// How log lines on standard error look
     #[arg(long, env = "IDP_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     log_format: Log,
@@ -89,6 +90,14 @@ fn address(text: &str) -> Result<Address, String> {
     }
     let parsed = text.parse().map(|address| Address(Some(address)));
     parsed.map_err(|_| "must be an IP address and port, such as 127.0.0.1:8443 or [::]:8443, or off".to_owned())
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be longer than nothing".to_owned()),
+        Ok(timeout) => Ok(timeout),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn not_empty(text: &str) -> Result<String, String> {
@@ -151,7 +160,7 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
     let _ = std::io::stdout().write_all(greeting(&args.catalog, &state, &listeners)?.as_bytes());
     let limits = Limits {
         drain_delay: args.drain_delay,
-        connections: args.max_connections,
+        connections: args.max_connections.get(),
     };
     server::run(
         Arc::new(state),
@@ -222,6 +231,7 @@ fn ended() -> std::io::Result<impl Future<Output = Ended>> {
             let (terminate, interrupt) = (pin!(terminate.recv()), pin!(interrupt.recv()));
             tokio::select! { _ = terminate => {}, _ = interrupt => {} }
             tracing::warn!("a second signal: ending at once");
+            telemetry::flush();
             std::process::exit(ENDED_AT_ONCE);
         });
         ended
