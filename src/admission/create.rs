@@ -185,11 +185,19 @@ pub(super) fn selector(provider: &str) -> Value {
 
 /// The edits that write a placement into a bare claim; `reason` is escaped.
 fn placement_edits(claim: &Claim<'_>, candidate: &Candidate, reason: &str) -> Vec<Edit<'static>> {
-    let selector = selector(&candidate.provider);
-    let crossplane = if claim.crossplane().is_some() {
-        Edit::new("/spec/crossplane/compositionSelector", &selector)
+    // A provider's name has nothing that JSON escapes.
+    let selector = format!(
+        r#"{{"matchLabels":{{"{CLASS_LABEL}":"{CLASS}","{PROVIDER_LABEL}":"{}"}}}}"#,
+        candidate.provider
+    );
+    let (path, json) = if claim.crossplane().is_some() {
+        ("/spec/crossplane/compositionSelector", selector)
     } else {
-        Edit::new("/spec/crossplane", &json!({ "compositionSelector": selector }))
+        ("/spec/crossplane", format!(r#"{{"compositionSelector":{selector}}}"#))
+    };
+    let crossplane = Edit {
+        path: Cow::Borrowed(path),
+        json,
     };
     vec![
         Edit::new("/spec/parameters/provider", &candidate.provider),

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 use serde::Serialize;
 
 use super::super::answer::{Answer, Edit};
@@ -124,12 +123,7 @@ fn add_patch(body: &mut Vec<u8>, patch: &[u8]) {
     const END: &[u8] = b"}}";
     body.truncate(body.len() - END.len());
     body.extend_from_slice(br#","patchType":"JSONPatch","patch":""#);
-    let start = body.len();
-    body.resize(start + patch.len().div_ceil(3) * 4, 0);
-    if let Some(room) = body.get_mut(start..) {
-        // The room is exactly what padded base64 takes.
-        let _ = STANDARD.encode_slice(patch, room);
-    }
+    STANDARD.encode_append(patch, body);
     body.push(b'"');
     body.extend_from_slice(END);
 }
