@@ -331,9 +331,11 @@ fn deep_nesting_in_what_is_none_of_our_business_is_allowed() {
 
 #[test]
 fn brackets_in_a_text_are_no_nesting() {
-    let text = "[{".repeat(1000) + "\\\"[";
-    let claim = bare().set("/metadata/annotations", json!({"a": text}));
-    create(&claim).answer().patched();
+    let brackets = "[{".repeat(1000);
+    for text in [brackets.clone(), format!("\"{brackets}"), format!("\\\"{brackets}\\")] {
+        let claim = bare().set("/metadata/annotations", json!({"a": text}));
+        create(&claim).answer().patched();
+    }
     let many: Vec<Value> = (0..500).map(|i| json!({"i": [i]})).collect();
     create(&bare().set("/metadata/managedFields", json!(many)))
         .answer()
@@ -506,6 +508,23 @@ fn every_echoed_value_is_escaped_and_cut_at_64_characters() {
             }
             assert!(!answered.refused().is_empty(), "{i}");
         }
+    }
+}
+
+#[test]
+fn each_character_that_a_terminal_obeys_is_escaped_by_itself() {
+    let controls = ('\u{0}'..='\u{1f}').chain('\u{7f}'..='\u{9f}');
+    let formats = ('\u{200b}'..='\u{200f}')
+        .chain('\u{2028}'..='\u{202e}')
+        .chain('\u{2060}'..='\u{2069}');
+    for c in controls.chain(formats).chain(['\u{61c}', '\u{feff}', '"', '\\']) {
+        let (_, _, message) = create(&bare().with("cell", c.to_string())).answer().one_problem();
+        let shown = c.escape_debug();
+        assert_eq!(
+            message,
+            format!("is \"{shown}\"; must be 1 to 63 lower-case letters, digits and '-'")
+        );
+        assert_ne!(shown.to_string(), c.to_string());
     }
 }
 

@@ -11,9 +11,11 @@
 mod support;
 
 mod create;
+mod create_fields;
 mod envelope;
 mod restore;
 mod settings;
 mod update;
+mod update_candidate;
 mod update_placement;
 mod validate;
