@@ -3,6 +3,7 @@
 //! No label takes a value that a claim's author can type: operations, outcomes and causes are closed sets, and cells,
 //! tiers and providers come from the catalog.
 
+mod fields;
 mod lines;
 
 use std::io::{self, IsTerminal};
@@ -40,7 +41,10 @@ pub fn init(format: LogFormat, filter: Targets) -> Result<(), TryInitError> {
         .with_target(false);
     let registry = tracing_subscriber::registry().with(filter);
     match format {
-        LogFormat::Text => registry.with(layer.with_ansi(io::stderr().is_terminal())).try_init(),
+        LogFormat::Text => {
+            let layer = layer.with_ansi(io::stderr().is_terminal()).fmt_fields(fields::Fields);
+            registry.with(layer).try_init()
+        }
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     }
 }
