@@ -527,7 +527,7 @@ fn what_is_used_wrongly_ends_with_2_and_says_so_on_standard_error_alone() {
         "place -f - --tier C1",
         "place -f - --claim",
         "place -f - --claim -o json --why-not aws",
-        "place --claim -o json --cell a --tier b --environment c --size d --storage-gb 50",
+        "place --claim --cell a --tier b --environment c --size d --storage-gb 50",
         "place --cell a --tier b --environment c --size d --storage-gb many",
         "place -f - -o xml",
         "place -f /nowhere.yaml",
@@ -980,4 +980,14 @@ fn output_that_cannot_be_written_is_an_error() {
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.starts_with("error: cannot write to standard output: "), "{said}");
+}
+
+#[test]
+fn a_claim_made_of_flags_is_shown_as_it_would_be_stored_too() {
+    let run =
+        run("place --claim -o json --cell payments --tier C1 --environment prod --size medium --storage-gb 50 --ha");
+    let claim: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(run.status, 0);
+    assert_eq!(claim["spec"]["parameters"]["provider"], "aws");
+    assert_eq!(claim["spec"]["parameters"]["storageGB"], 50);
 }

@@ -2,8 +2,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`envelope`] | `AdmissionReview` v1, read and written: the only file that knows of base64 and JSON Patch |
-//! | [`answer`] | what a review comes to: edits or problems, warnings, and what to log and count |
+//! | [`envelope`] | `AdmissionReview` v1, read and written: the only room that knows of base64 and JSON Patch |
+//! | [`mod@answer`] | what a review comes to: edits or problems, warnings, and what to log and count |
 //! | [`create`] | CREATE: a bare claim placed |
 //! | `restore` | CREATE by an operator: a claim let in with the placement it brings |
 //! | [`update`] | UPDATE: what changed, judged against the stored claim and its candidate |

@@ -72,6 +72,7 @@ fn restorable<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Problem>> {
             ));
         }
     }
+    problems.extend(oversized(claim));
     match agreement(claim) {
         Ok(placed) if problems.is_empty() => Ok(placed),
         Ok(_) => Err(problems),
@@ -82,8 +83,40 @@ fn restorable<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Problem>> {
     }
 }
 
-/// Whether a claim's placement agrees with its own reason: the four fields and the selector equal the winner, the
-/// cell equals, and the figures add up.
+/// What in a placement is longer than the claim's schema lets it be, which the API server would answer with 422. The
+/// catalog's own placements keep within these.
+fn oversized(claim: &Claim<'_>) -> Vec<Problem> {
+    const MOST_NAME: usize = 63;
+    const MOST_KEYS: usize = 16;
+    const MOST_VALUE: usize = 253;
+    let too_long = |value: &Value, most: usize| value.as_str().is_some_and(|text| text.chars().count() > most);
+    let problem = |path, message: String| Problem::new(Cause::FieldInvalid, path, message);
+    let mut problems = Vec::new();
+    for (field, value) in claim.parameters().into_iter().flatten() {
+        match (field.as_str(), value) {
+            ("provider" | "region" | "runtimeCluster", value) if too_long(value, MOST_NAME) => {
+                problems.push(problem(
+                    path(field),
+                    format!("must have at most {MOST_NAME} characters"),
+                ));
+            }
+            ("network", Value::Object(network)) => {
+                if network.len() > MOST_KEYS {
+                    problems.push(problem(path(field), format!("must have at most {MOST_KEYS} keys")));
+                }
+                if network.values().any(|value| too_long(value, MOST_VALUE)) {
+                    let message = format!("must have values of at most {MOST_VALUE} characters");
+                    problems.push(problem(path(field), message));
+                }
+            }
+            _ => {}
+        }
+    }
+    problems
+}
+
+/// Whether a claim's placement agrees with its own reason: the four fields and the selector equal the winner, cell and
+/// environment equal, and the figures add up.
 pub(super) fn agreement<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Problem>> {
     let mismatch = |path: String, message: String| Problem::new(Cause::PlacementMismatch, path, message);
     let at_reason = || format!("metadata.annotations[{REASON}]");
@@ -117,12 +150,16 @@ pub(super) fn agreement<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Prob
         )]);
     };
     let mut problems = disagreements(claim, winner, "is not what the placement reason says");
-    let cell = claim.parameters().and_then(|fields| fields.get("cell"));
-    if cell.and_then(Value::as_str) != Some(&reason.request.cell) {
-        problems.push(mismatch(
-            path("cell"),
-            "is not what the placement reason says".to_owned(),
-        ));
+    // The two fields that stay for life; size, storage and tier may have moved on.
+    for (field, decided) in [
+        ("cell", &reason.request.cell),
+        ("environment", &reason.request.environment),
+    ] {
+        let given = claim.parameters().and_then(|fields| fields.get(field));
+        if given.and_then(Value::as_str) != Some(decided) {
+            let message = "is not what the placement reason says";
+            problems.push(mismatch(path(field), message.to_owned()));
+        }
     }
     if !problems.is_empty() {
         return Err(problems);

@@ -162,13 +162,22 @@ fn parse(dir: &Path, files: &Files) -> Result<Snapshot, CatalogError> {
         problems.extend(problems_of_each(&all));
         return Err(CatalogError::Invalid(problems));
     }
-    if all.is_empty() {
-        let message =
-            "has no object in any *.yaml file; `idp-multicloud catalog show -o yaml` prints some to start from";
-        let dir = dir.display().to_string();
-        return Err(CatalogError::Invalid(vec![whole_file(&dir, message.to_owned())]));
+    let snapshot = check(&all)?;
+    // Half a folder is no catalog: every claim would be refused, for a file that is not there yet or not any more.
+    let parts = [("Cell", snapshot.cells().len()), ("Tier", snapshot.tiers().len())];
+    let missing = parts.into_iter().filter(|(_, count)| *count == 0);
+    let missing: Vec<_> = missing.map(|(kind, _)| kind).collect();
+    if missing.is_empty() {
+        return Ok(snapshot);
     }
-    check(&all)
+    let message = format!(
+        "has no {} in any *.yaml file; `idp-multicloud catalog show -o yaml` prints some to start from",
+        missing.join(" and no ")
+    );
+    Err(CatalogError::Invalid(vec![whole_file(
+        &dir.display().to_string(),
+        message,
+    )]))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`fraction`] | the numbers of a catalog, exact to four decimals |
 //! | [`snapshot`] | the checked catalog, as a decision reads it |
-//! | [`check`] | objects in, snapshot or every problem out |
+//! | [`mod@check`] | objects in, snapshot or every problem out |
 //! | `specs` | what the spec of each kind may hold |
 //! | `reader` | one loose object read field by field, every problem noted |
 //! | [`builtin`] | the catalog inside the binary |

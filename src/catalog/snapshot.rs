@@ -1,4 +1,4 @@
-//! The checked catalog, as a decision reads it. Only [`check`](super::check) makes one.
+//! The checked catalog, as a decision reads it. Only [`check`](mod@super::check) makes one.
 //!
 //! Everything is sorted by name, so nothing downstream depends on the order somebody wrote things in.
 

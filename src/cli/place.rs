@@ -105,7 +105,7 @@ pub(super) struct Args {
     /// How the output looks
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
-    /// Print the claim as it would be stored; with -f, and -o json or yaml
+    /// Print the claim as it would be stored; with -o json or yaml
     #[arg(long, conflicts_with = "why_not")]
     claim: bool,
     /// Say why this candidate, or the one candidate of this provider, does not win, and what would change that
@@ -115,8 +115,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Output> {
     // clap waives a `requires` where something else rules the required argument out.
-    if args.claim && (args.file.is_none() || args.output.data().is_none()) {
-        bail!("--claim needs -f, and -o json or yaml");
+    if args.claim && args.output.data().is_none() {
+        bail!("--claim needs -o json or yaml");
     }
     let held = Held::new(args.catalog.catalog.load()?);
     let (claims, mut notes) = submitted(args)?;

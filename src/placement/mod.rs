@@ -5,7 +5,7 @@
 //! | [`request`] | what is asked for |
 //! | [`gate`] | what a candidate must pass |
 //! | [`points`] | scores added up, exact |
-//! | [`decide`] | gates, then scores: the one decision function |
+//! | [`mod@decide`] | gates, then scores: the one decision function |
 //! | [`reason`] | the decision as JSON, written and read back |
 //! | [`why_not`] | why another candidate did not win, and what would change that |
 //!

@@ -1,5 +1,5 @@
-//! How many connections may be open, and how long an answer may lie unread: one connection more is closed at once, and
-//! one that takes no bytes is given up, so that those that work go on.
+//! How many connections may be open, and how long one may do nothing: one connection more is closed at once, one that
+//! takes no bytes of its answer is given up, and once all are taken, so are those that lie idle.
 
 use std::future::{Ready, ready};
 use std::io::{self, IoSlice};
@@ -12,7 +12,7 @@ use axum_server::accept::Accept;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use tower::Service;
 
 use super::State;
@@ -20,6 +20,9 @@ use super::State;
 /// How long a client may take none of the bytes that are for it. Nothing else bounds that, as no header is read and no
 /// request worked on meanwhile.
 const UNREAD: Duration = Duration::from_secs(10);
+
+/// How long a connection lies idle before it is closed, once all are taken. Until then it may idle for much longer.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// An acceptor that lets a bounded number of connections through to the next one.
 #[derive(Clone, Debug)]
@@ -60,7 +63,7 @@ where
                 service,
                 _permit: Arc::new(permit),
             };
-            (Unstuck { stream, stuck: None }, permitted)
+            (Unstuck::new(stream, Arc::clone(&self.room)), permitted)
         }))
     }
 }
@@ -86,14 +89,42 @@ impl<S: Service<R>, R> Service<R> for Permitted<S> {
     }
 }
 
-/// A stream whose writes fail once the other side has taken nothing for [`UNREAD`].
+/// A stream whose writes fail once the other side has taken nothing for [`UNREAD`], and that ends when nothing has come
+/// for [`QUIET`] and others wait for its place.
 #[derive(Debug)]
 pub struct Unstuck {
     stream: TcpStream,
     stuck: Option<Pin<Box<Sleep>>>,
+    room: Arc<Semaphore>,
+    /// Something has come since the last tick.
+    active: bool,
+    tick: Option<Pin<Box<Sleep>>>,
 }
 
 impl Unstuck {
+    fn new(stream: TcpStream, room: Arc<Semaphore>) -> Self {
+        Self {
+            stream,
+            stuck: None,
+            room,
+            active: true,
+            tick: None,
+        }
+    }
+
+    /// Whether to end: nothing has come for a while, and there is no room for anybody else.
+    fn in_the_way(&mut self, cx: &mut Context<'_>) -> bool {
+        let tick = self.tick.get_or_insert_with(|| Box::pin(sleep(QUIET)));
+        while tick.as_mut().poll(cx).is_ready() {
+            if !self.active && self.room.available_permits() == 0 {
+                return true;
+            }
+            self.active = false;
+            tick.as_mut().reset(Instant::now() + QUIET);
+        }
+        false
+    }
+
     fn bounded(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if wrote.is_ready() {
             self.stuck = None;
@@ -106,7 +137,15 @@ impl Unstuck {
 
 impl AsyncRead for Unstuck {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+        let this = self.get_mut();
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if read.is_ready() {
+            this.active = true;
+        } else if this.in_the_way(cx) {
+            // No bytes is the end of the stream.
+            return Poll::Ready(Ok(()));
+        }
+        read
     }
 }
 

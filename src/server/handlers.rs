@@ -1,6 +1,7 @@
 //! HTTP in, HTTP out: the routes of the three listeners. What they answer is decided elsewhere.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::{Display, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{State, guarded};
 use crate::admission::{self, Answer, Operation, Outcome, Review, Unreadable, Webhook, envelope};
 use crate::certs::Certificates;
-use crate::claim::Shown;
+use crate::claim::{Cause, Shown};
 
 /// The longest review that is read. A legal UPDATE, with two objects at the API server's own limit, takes 2.5 MB.
 pub const MOST_BYTES: usize = 16 * 1024 * 1024;
@@ -25,17 +26,21 @@ pub const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// How much of a longer one is kept, to find its uid and refuse it by that.
 const BEGINNING: usize = 64 * 1024;
 
-/// A body longer than this waits for a place among [`LARGE_AT_ONCE`], so that many such at a time cannot take all of the
-/// memory. Usual reviews are a few kilobytes and never wait.
+/// What a body has beyond this takes room for [`ROOM`], and it is parsed off the threads that serve, one at a time.
+/// Usual reviews are a few kilobytes: they never wait, neither for room nor behind a large one.
 const LARGE: usize = 256 * 1024;
-const LARGE_AT_ONCE: usize = 8;
+
+/// How many KiB of large bodies are held at a time. A client holds as much of it as it has sent, so silent ones hold
+/// nobody up.
+const ROOM: usize = 64 * 1024;
 
 /// The webhooks.
 pub fn admission(state: &Arc<State>) -> Router {
-    let places = Arc::new(Semaphore::new(LARGE_AT_ONCE));
+    let room = Arc::new(Semaphore::new(ROOM));
+    let parsing = Arc::new(Semaphore::new(1));
     let webhook = |webhook| {
-        let places = Arc::clone(&places);
-        post(move |Shared(state), request| review(state, webhook, Received::new(places), request))
+        let (room, parsing) = (Arc::clone(&room), Arc::clone(&parsing));
+        post(move |Shared(state), request| review(state, webhook, Received::new(room, parsing), request))
     };
     let router = Router::new()
         .route("/mutate", webhook(Webhook::Mutate))
@@ -80,6 +85,18 @@ async fn review(state: Arc<State>, webhook: Webhook, mut received: Received, req
     let last = state.is_draining() || !matches!(whole, Ok(Ok(())));
     let mut response = match whole {
         _ if received.too_large => too_large(&state, &received.all),
+        Ok(Ok(())) if received.bytes().len() > LARGE => {
+            let waited = patience.saturating_sub(started.elapsed());
+            let answered = answer_large(Arc::clone(&state), webhook, received, started);
+            match tokio::time::timeout(waited, answered).await {
+                Ok(response) => response,
+                Err(_) => unreadable(
+                    &state,
+                    StatusCode::REQUEST_TIMEOUT,
+                    &"large reviews before it took too long",
+                ),
+            }
+        }
         Ok(Ok(())) if started.elapsed() < patience => answer(&state, webhook, received.bytes(), started),
         Ok(Err(error)) => unreadable(&state, StatusCode::BAD_REQUEST, &Shown(&error.to_string())),
         _ => unreadable(&state, StatusCode::REQUEST_TIMEOUT, &"the body did not arrive in time"),
@@ -118,18 +135,21 @@ struct Received {
     /// Every frame, once there are several; of a body that is too large only its beginning.
     all: Vec<u8>,
     too_large: bool,
-    places: Arc<Semaphore>,
-    place: Option<OwnedSemaphorePermit>,
+    room: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+    /// The one place to parse a large body in.
+    parsing: Arc<Semaphore>,
 }
 
 impl Received {
-    fn new(places: Arc<Semaphore>) -> Self {
+    fn new(room: Arc<Semaphore>, parsing: Arc<Semaphore>) -> Self {
         Self {
             first: Bytes::new(),
             all: Vec::new(),
             too_large: false,
-            places,
-            place: None,
+            room,
+            taken: None,
+            parsing,
         }
     }
 
@@ -145,12 +165,26 @@ impl Received {
             if let Ok(data) = frame?.into_data() {
                 self.take(data, most);
             }
-            if self.place.is_none() && self.bytes().len() > LARGE {
-                // It is never closed, so there is always a place to come.
-                self.place = Arc::clone(&self.places).acquire_owned().await.ok();
-            }
+            self.take_room().await;
         }
         Ok(())
+    }
+
+    /// Takes room for what has come beyond [`LARGE`], waiting for it if need be; a timeout ends the wait.
+    async fn take_room(&mut self) {
+        let beyond = self.bytes().len().saturating_sub(LARGE).div_ceil(1024);
+        let taken = self.taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let Ok(more @ 1..) = u32::try_from(beyond.saturating_sub(taken)) else {
+            return;
+        };
+        // It is never closed, so there is always room to come.
+        let Ok(more) = Arc::clone(&self.room).acquire_many_owned(more).await else {
+            return;
+        };
+        match &mut self.taken {
+            Some(taken) => taken.merge(more),
+            None => self.taken = Some(more),
+        }
     }
 
     fn take(&mut self, data: Bytes, most: usize) {
@@ -169,12 +203,27 @@ impl Received {
             self.too_large = true;
             self.all = self.bytes().iter().copied().take(BEGINNING).collect();
             self.first = Bytes::new();
-            self.place = None;
+            self.taken = None;
         }
     }
 
     fn bytes(&self) -> &[u8] {
         if self.all.is_empty() { &self.first } else { &self.all }
+    }
+}
+
+/// Answers a large review where that holds up no thread that serves, and no second one at the same time.
+async fn answer_large(state: Arc<State>, webhook: Webhook, received: Received, started: Instant) -> Response {
+    let place = Arc::clone(&received.parsing).acquire_owned().await;
+    let answered = tokio::task::spawn_blocking(move || {
+        let response = answer(&state, webhook, received.bytes(), started);
+        drop(place);
+        response
+    });
+    match answered.await {
+        Ok(response) => response,
+        // As if it had happened here, where a panic is counted and answered.
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     }
 }
 
@@ -243,8 +292,10 @@ fn record(state: &State, review: &Review<'_>, answer: &Answer<'_>, revision: &st
     let operation = head.map_or(Operation::Unknown, envelope::Head::operation).as_str();
     let outcome = answer.outcome.as_str();
     let problems = answer.verdict.as_ref().err();
-    let causes = problems.into_iter().flatten().map(|problem| problem.cause.as_str());
-    state.metrics.review(operation, outcome, causes, took);
+    // Each cause once: how often a refused object repeats a mistake is up to its author.
+    let causes: BTreeSet<_> = problems.into_iter().flatten().map(|problem| problem.cause).collect();
+    let causes: Vec<_> = causes.into_iter().map(Cause::as_str).collect();
+    state.metrics.review(operation, outcome, &causes, took);
     let dry_run = head.is_some_and(envelope::Head::dry_run);
     let placed = answer.placed.as_ref();
     if let (Some(placed), Outcome::Placed, false) = (placed, answer.outcome, dry_run) {
@@ -258,13 +309,8 @@ fn record(state: &State, review: &Review<'_>, answer: &Answer<'_>, revision: &st
         operation,
         dry_run,
         outcome,
-        causes = &*problems
-            .into_iter()
-            .flatten()
-            .map(|problem| problem.cause.as_str())
-            .collect::<Vec<_>>()
-            .join(","),
-        winner = placed.map_or("", |placed| &placed.candidate),
+        causes = &*causes.join(","),
+        winner = &*field(placed.map_or("", |placed| &placed.candidate)),
         catalog = revision,
         duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         "admission"

@@ -602,3 +602,22 @@ fn a_claim_of_two_and_a_half_megabytes_is_read() {
     assert!(review.bytes().len() > 2_400_000);
     assert_eq!(review.answer().patched(), old);
 }
+
+#[test]
+fn a_refusal_lists_fifty_problems_and_counts_the_rest() {
+    let stored = placed();
+    let many: serde_json::Map<_, _> = (0..80).map(|i| (format!("key{i:02}"), json!("value"))).collect();
+    let changed = stored.clone().set("/spec/parameters/network", many);
+    let answered = update(&stored, &changed).answer();
+    let status = &answered.response()["status"];
+    assert_eq!(status["details"]["causes"].as_array().unwrap().len(), 50);
+    let message = status["message"].as_str().unwrap();
+    assert!(message.starts_with("80 problems, nothing was changed:"), "{message}");
+    assert!(message.ends_with("\n  - and 30 more"), "{message}");
+}
+
+#[test]
+fn a_spec_of_absurd_length_is_refused_before_it_takes_thirty_times_its_memory() {
+    let claim = bare().with("cell", "c".repeat(300_000));
+    assert_eq!(create(&claim).answer().refused(), ["Malformed object"]);
+}

@@ -59,8 +59,7 @@ fn size_storage_and_tier_may_have_moved_on_since_it_was_placed() {
         .with("size", "xlarge")
         .with("storageGB", 400)
         .with("tier", "C2")
-        .with("ha", true)
-        .with("environment", "staging");
+        .with("ha", true);
     for review in [create(&claim).by_operator(), validate(&claim).by_operator()] {
         let answered = review.answer();
         answered.untouched();
@@ -227,6 +226,32 @@ fn a_whole_spec_crossplane_of_another_type_is_refused() {
 }
 
 #[test]
+fn another_environment_is_refused_also_one_that_there_is() {
+    for environment in ["dev", "nosuch"] {
+        let claim = backup().with("environment", environment);
+        let refused = create(&claim).by_operator().answer().refused();
+        assert_eq!(refused, ["PlacementMismatch spec.parameters.environment"]);
+        assert!(!validate(&claim).by_operator().answer().refused().is_empty());
+    }
+}
+
+#[test]
+fn a_placement_longer_than_the_schema_lets_it_be_is_refused_here_as_the_api_server_would_say_422() {
+    let keys: serde_json::Map<_, _> = (0..17).map(|i| (format!("key{i}"), json!("value"))).collect();
+    for (field, value) in [
+        ("region", json!("r".repeat(64))),
+        ("network", json!(keys)),
+        ("network", json!({ "vpcId": "v".repeat(254) })),
+    ] {
+        let refused = create(&backup().with(field, value)).by_operator().answer().refused();
+        assert!(
+            refused.contains(&format!("FieldInvalid spec.parameters.{field}")),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
 fn another_cell_is_refused() {
     let catalog = catalog().copied("Cell", "payments", "billing");
     let claim = backup().with("cell", "billing");
@@ -330,10 +355,7 @@ fn the_fields_are_judged_as_those_of_any_new_claim() {
         (backup().with("storageGB", "100"), "FieldType spec.parameters.storageGB"),
         (backup().with("storageGB", 10), "FieldInvalid spec.parameters.storageGB"),
         (backup().with("ha", "no"), "FieldType spec.parameters.ha"),
-        (
-            backup().without("environment"),
-            "FieldMissing spec.parameters.environment",
-        ),
+        (backup().without("size"), "FieldMissing spec.parameters.size"),
         (
             backup().set("/metadata/name", "n".repeat(64)),
             "FieldInvalid metadata.name",

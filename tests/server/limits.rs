@@ -240,3 +240,43 @@ fn many_large_bodies_at_a_time_do_not_take_all_of_the_memory() {
     });
     server.assert_unharmed();
 }
+
+#[test]
+fn large_bodies_that_stall_hold_up_no_other_large_one() {
+    let server = Server::start(&["--request-timeout=8s"]);
+    let pad = format!("\"annotations\":{{\"pad\":\"{}\",", "x".repeat(400_000));
+    let large = REVIEW.replacen("\"annotations\":{", &pad, 1);
+    let stalled: Vec<_> = (0..16)
+        .map(|_| {
+            let mut connection = server.connect();
+            connection.send(head("/mutate", large.len()));
+            connection.send(&large.as_bytes()[..300_000]);
+            connection
+        })
+        .collect();
+    let started = Instant::now();
+    assert_placed(&server.connect().post("/mutate", &large));
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    drop(stalled);
+    server.assert_unharmed();
+}
+
+#[test]
+fn idle_connections_make_room_once_all_are_taken() {
+    let server = Server::start(&["--max-connections=10"]);
+    let idle: Vec<_> = (0..10)
+        .map(|_| {
+            let mut connection = server.connect();
+            assert_placed(&connection.post("/mutate", REVIEW));
+            connection
+        })
+        .collect();
+    eventually("a place is free", || {
+        let connection = server.try_connect(&any_certificate(rustls::ALL_VERSIONS));
+        connection.is_ok_and(|mut connection| {
+            let response = connection.try_post("/mutate", REVIEW);
+            response.is_ok_and(|response| response.status == 200)
+        })
+    });
+    drop(idle);
+}

@@ -7,10 +7,13 @@ use serde::Serialize;
 
 use super::super::answer::{Answer, Edit};
 use super::{API_VERSION, REVIEW};
-use crate::claim::{Cause, GROUP, KIND, Problem};
+use crate::claim::{Cause, GROUP, KIND, Problem, Shown};
 
 /// Room for a usual patch or response, in bytes, so that it is not moved while it grows.
 const ROOM: usize = 4096;
+
+/// How many problems a refusal lists. A claim has fewer fields; only made-up ones can be wrong in more places.
+const MOST_PROBLEMS: usize = 50;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,7 +31,7 @@ struct Response<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Status<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    audit_annotations: Option<AuditAnnotations<'a>>,
+    audit_annotations: Option<AuditAnnotations>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<Cow<'a, str>>,
 }
@@ -36,11 +39,11 @@ struct Response<'a> {
 /// What the audit log keeps of a decision; the API server puts the webhook's name before each key.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct AuditAnnotations<'a> {
+struct AuditAnnotations {
     outcome: &'static str,
-    winner: &'a str,
+    winner: String,
     score: String,
-    catalog_revision: &'a str,
+    catalog_revision: String,
 }
 
 #[derive(Serialize)]
@@ -99,9 +102,9 @@ pub fn write(uid: &str, answer: &Answer<'_>) -> Vec<u8> {
             status: answer.verdict.as_ref().err().map(|problems| status(problems)),
             audit_annotations: answer.placed.as_ref().map(|placed| AuditAnnotations {
                 outcome: answer.outcome.as_str(),
-                winner: &placed.candidate,
+                winner: Shown(&placed.candidate).to_string(),
                 score: placed.score.to_string(),
-                catalog_revision: &placed.revision,
+                catalog_revision: Shown(&placed.revision).to_string(),
             }),
             warnings: answer
                 .warnings
@@ -132,6 +135,7 @@ fn add_patch(body: &mut Vec<u8>, patch: &[u8]) {
 fn status(problems: &[Problem]) -> Status<'_> {
     let causes = problems
         .iter()
+        .take(MOST_PROBLEMS)
         .map(|problem| StatusCause {
             reason: problem.cause,
             field: masked(Cow::Borrowed(&problem.field)),
@@ -154,13 +158,15 @@ fn status(problems: &[Problem]) -> Status<'_> {
 /// Every problem, readable in a terminal: one on the line, several on a line each.
 #[must_use]
 pub fn message(problems: &[Problem]) -> String {
-    match problems {
-        [one] => one.to_string(),
-        many => {
-            let heading = format!("{} problems, nothing was changed:", many.len());
-            many.iter()
-                .fold(heading, |text, problem| text + "\n  - " + &problem.to_string())
-        }
+    if let [one] = problems {
+        return one.to_string();
+    }
+    let heading = format!("{} problems, nothing was changed:", problems.len());
+    let listed = problems.iter().take(MOST_PROBLEMS);
+    let text = listed.fold(heading, |text, problem| text + "\n  - " + &problem.to_string());
+    match problems.len().checked_sub(MOST_PROBLEMS) {
+        Some(more @ 1..) => format!("{text}\n  - and {more} more"),
+        _ => text,
     }
 }
 

@@ -10,6 +10,24 @@ fn provider(name: &str) -> String {
     )
 }
 
+/// The least that makes a catalog, and that is not what these tests look at.
+const BASE: &str = "\
+{apiVersion: platform.example.org/v1alpha1, kind: CloudProvider, metadata: {name: base}, spec: {}}
+---
+{apiVersion: platform.example.org/v1alpha1, kind: Tier, metadata: {name: t},
+ spec: {rtoMinutes: 1, rpoMinutes: 1, weights: {cost: 1}}}
+---
+apiVersion: platform.example.org/v1alpha1
+kind: Cell
+metadata: {name: c}
+spec: {candidates: [{name: p, provider: base, region: r, runtimeCluster: k, scores: {cost: 1}}]}
+";
+
+fn with_base(dir: TempDir) -> TempDir {
+    fs::write(dir.path().join("base.yaml"), BASE).unwrap();
+    dir
+}
+
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let dir = TempDir::new().unwrap();
     for (name, text) in files {
@@ -19,7 +37,8 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 }
 
 fn names(snapshot: &Snapshot) -> Vec<String> {
-    snapshot.providers().map(|provider| provider.name.clone()).collect()
+    let providers = snapshot.providers().map(|provider| provider.name.clone());
+    providers.filter(|name| name != "base").collect()
 }
 
 /// What is wrong with the folder, its own path left out.
@@ -43,6 +62,7 @@ fn every_yaml_file_counts_and_nothing_else() {
         ("d.yaml.bak", "no catalog"),
         ("README", "no catalog"),
     ]);
+    let dir = with_base(dir);
     fs::create_dir(dir.path().join("sub")).unwrap();
     fs::write(dir.path().join("sub/e.yaml"), "no catalog").unwrap();
     assert_eq!(names(&load(dir.path()).unwrap()), ["a1", "a2", "b"]);
@@ -50,7 +70,7 @@ fn every_yaml_file_counts_and_nothing_else() {
 
 #[test]
 fn a_mounted_config_map_is_read_through_its_links() {
-    let dir = TempDir::new().unwrap();
+    let dir = with_base(TempDir::new().unwrap());
     let at = |name: &str| dir.path().join(name);
     for version in ["v1", "v2"] {
         fs::create_dir(at(&format!("..{version}"))).unwrap();
@@ -70,7 +90,7 @@ fn a_mounted_config_map_is_read_through_its_links() {
 
 #[test]
 fn a_swap_between_two_files_gives_no_mixture() {
-    let dir = TempDir::new().unwrap();
+    let dir = with_base(TempDir::new().unwrap());
     let at = |name: &str| dir.path().join(name);
     let version = |n: u32| {
         fs::create_dir(at(&format!("..v{n}"))).unwrap();
@@ -105,7 +125,7 @@ fn a_swap_between_two_files_gives_no_mixture() {
 
 #[test]
 fn each_content_is_told_once_whether_good_or_bad() {
-    let dir = folder(&[("a.yaml", &provider("a"))]);
+    let dir = folder(&[("a.yaml", &provider("a")), ("base.yaml", BASE)]);
     let file = dir.path().join("a.yaml");
     let mut folder = Folder::new(dir.path());
     assert_eq!(names(&folder.poll().unwrap().unwrap()), ["a"]);
@@ -129,6 +149,7 @@ fn each_content_is_told_once_whether_good_or_bad() {
 
     fs::create_dir(dir.path()).unwrap();
     assert!(matches!(folder.poll(), Some(Err(CatalogError::Invalid(_)))));
+    fs::write(dir.path().join("base.yaml"), BASE).unwrap();
     fs::write(&file, provider("b")).unwrap();
     assert_eq!(names(&folder.poll().unwrap().unwrap()), ["b"]);
 }
@@ -137,6 +158,7 @@ fn each_content_is_told_once_whether_good_or_bad() {
 fn files_run_together_are_another_content_than_files_apart() {
     let second = format!("\n---\n{}", provider("b"));
     let dir = folder(&[("a.yaml", &format!("{}# ", provider("a"))), ("b.yaml", &second)]);
+    let dir = with_base(dir);
     let (a, b) = (dir.path().join("a.yaml"), dir.path().join("b.yaml"));
     let mut folder = Folder::new(dir.path());
     folder.poll().unwrap().unwrap();
@@ -147,15 +169,19 @@ fn files_run_together_are_another_content_than_files_apart() {
 
 #[test]
 fn a_folder_without_objects_is_no_catalog() {
-    let expected = "the catalog has 1 problem:\n  - DIR: has no object in any *.yaml file; \
+    let expected = "the catalog has 1 problem:\n  - DIR: has no Cell and no Tier in any *.yaml file; \
                     `idp-multicloud catalog show -o yaml` prints some to start from";
     for files in [
         &[] as &[_],
         &[("a.yaml", "# nothing\n---\n")],
         &[("a.yml", "kind: Cell")],
+        &[("a.yaml", &provider("a"))],
     ] {
         assert_eq!(message(folder(files).path()), expected);
     }
+    let (without_cells, _) = BASE.split_once("---\napiVersion").unwrap();
+    let message = message(folder(&[("a.yaml", without_cells)]).path());
+    assert!(message.contains("DIR: has no Cell in any"), "{message}");
 }
 
 #[test]
