@@ -8,8 +8,7 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::REASON;
@@ -32,7 +31,7 @@ pub struct Claim<'a> {
     #[serde(borrow, deserialize_with = "mapping")]
     pub metadata: Metadata<'a>,
     /// The whole spec as it came, of whatever type.
-    #[serde(default, deserialize_with = "bounded")]
+    #[serde(default)]
     pub spec: Value,
 }
 
@@ -102,19 +101,6 @@ pub(crate) fn mapping<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializ
         }
     }
     deserializer.deserialize_map(Visit(PhantomData))
-}
-
-/// The most bytes of a spec. What is read of one takes up to thirty times as much memory, and the API server would
-/// hardly store one as long: all objects have 1.5 MiB.
-const MOST_SPEC: usize = 256 * 1024;
-
-/// Reads a value that is not absurdly long.
-fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-    let text = <&'de RawValue>::deserialize(deserializer)?.get();
-    if text.len() > MOST_SPEC {
-        return Err(D::Error::custom(format_args!("spec is longer than {MOST_SPEC} bytes")));
-    }
-    serde_json::from_str(text).map_err(D::Error::custom)
 }
 
 /// [`mapping`], or null.

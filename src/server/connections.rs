@@ -114,7 +114,12 @@ impl Unstuck {
 
     /// Whether to end: nothing has come for a while, and there is no room for anybody else.
     fn in_the_way(&mut self, cx: &mut Context<'_>) -> bool {
-        let tick = self.tick.get_or_insert_with(|| Box::pin(sleep(QUIET)));
+        // A connection is polled by one task for life, so its waker has to be left with the tick only once.
+        let tick = match &mut self.tick {
+            Some(tick) if !tick.is_elapsed() => return false,
+            Some(tick) => tick,
+            none => none.insert(Box::pin(sleep(QUIET))),
+        };
         while tick.as_mut().poll(cx).is_ready() {
             if !self.active && self.room.available_permits() == 0 {
                 return true;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::super::{Operation, Settings, Writer};
 use super::{API_VERSION, REVIEW};
@@ -13,6 +14,10 @@ use crate::claim::wire::{Str, mapping, mapping_or_null};
 
 /// The deepest nesting that is looked into; serde's own bound on what it parses, held to what it skips as well.
 const MOST_DEPTH: usize = 128;
+
+/// The most bytes of a spec that are read. As a value it takes up to thirty times as much memory, and no legal claim
+/// comes near: the API server stores objects of at most 1.5 MiB.
+const MOST_SPEC: usize = 256 * 1024;
 
 /// Why a body cannot be answered as a review: there is no uid to answer to.
 #[derive(Debug, thiserror::Error)]
@@ -248,6 +253,8 @@ pub fn read(body: &[u8]) -> Result<Review<'_>, Unreadable> {
     let body = std::str::from_utf8(body)?;
     let why = if too_deep(body.as_bytes()) {
         format!("the review is nested deeper than {MOST_DEPTH} levels")
+    } else if body.len() > MOST_SPEC && spec_too_long(body) {
+        format!("spec is longer than {MOST_SPEC} bytes")
     } else {
         match Wire::<Whole<'_>>::read(body) {
             Ok(wire) => {
@@ -292,6 +299,35 @@ pub fn read(body: &[u8]) -> Result<Review<'_>, Unreadable> {
         head,
         objects: Err(why),
     })
+}
+
+/// Whether a spec of the review is longer than [`MOST_SPEC`].
+fn spec_too_long(body: &str) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Objects<'a> {
+        #[serde(borrow, default)]
+        object: Option<Object<'a>>,
+        #[serde(borrow, default)]
+        old_object: Option<Object<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Object<'a> {
+        #[serde(borrow, default)]
+        spec: Option<&'a RawValue>,
+    }
+    let Ok(Wire {
+        request: Some(Objects { object, old_object }),
+        ..
+    }) = Wire::<Objects<'_>>::read(body)
+    else {
+        return false;
+    };
+    let specs = [object, old_object]
+        .into_iter()
+        .flatten()
+        .filter_map(|object| object.spec);
+    specs.into_iter().any(|spec| spec.get().len() > MOST_SPEC)
 }
 
 /// Whether brackets nest deeper than [`MOST_DEPTH`].
