@@ -11,7 +11,7 @@
 //! | [`folder`] | the catalog in a folder of YAML files |
 //! | [`live`] | the snapshot in force, and those of the last ten minutes |
 //!
-//! `fraction` and `snapshot` know std and serde only. Nothing here knows of claims.
+//! `fraction` and `snapshot` know std, serde and thiserror only. Nothing here knows of claims.
 
 pub mod builtin;
 pub mod check;
