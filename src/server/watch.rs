@@ -84,9 +84,19 @@ fn take_catalog(state: &State, outcome: Result<Snapshot, CatalogError>) {
         }
         Err(error) => {
             state.metrics.catalog_refused();
+            let error = shortened(error.to_string());
             tracing::warn!(%error, "catalog change refused; the last good catalog stays in force");
-            state.catalog_refusal.store(Some(Arc::new(error.to_string())));
+            state.catalog_refusal.store(Some(Arc::new(error)));
         }
+    }
+}
+
+/// A text short enough for a log: ten thousand bad candidates have five megabytes of problems.
+fn shortened(text: String) -> String {
+    const MOST: usize = 4096;
+    match text.char_indices().nth(MOST).and_then(|(end, _)| text.get(..end)) {
+        None => text,
+        Some(beginning) => format!("{beginning}…\n  (`idp-multicloud catalog check DIR` tells the rest)"),
     }
 }
 
