@@ -205,7 +205,7 @@ fn placement_edits(claim: &Claim<'_>, candidate: &Candidate, reason: &str) -> Ve
         Edit::new("/spec/parameters/runtimeCluster", &candidate.runtime_cluster),
         Edit::new("/spec/parameters/network", &candidate.network),
         crossplane,
-        sticky::reason(claim, &format!("\"{reason}\"")),
+        sticky::reason(claim, format!("\"{reason}\"")),
     ]
 }
 

@@ -90,7 +90,7 @@ impl Held {
 
     fn reason(&mut self, old: &Claim<'_>, new: &Claim<'_>) {
         match (old.reason(), new.reason()) {
-            (Some(stored), None) => self.edits.push(reason(new, &json!(stored).to_string())),
+            (Some(stored), None) => self.edits.push(reason(new, json!(stored).to_string())),
             (stored, given) if stored != given => {
                 self.refuse(
                     format!("metadata.annotations[{REASON}]"),
@@ -165,12 +165,9 @@ pub(super) fn operators_field(field: &str, value: Option<&Value>) -> Option<Resu
 }
 
 /// The edit that writes the reason annotation into `claim`; `json` is the reason as a JSON string.
-pub(super) fn reason(claim: &Claim<'_>, json: &str) -> Edit<'static> {
+pub(super) fn reason(claim: &Claim<'_>, json: String) -> Edit<'static> {
     let (path, json) = if claim.metadata.annotations.is_some() {
-        (
-            "/metadata/annotations/platform.example.org~1placement-reason",
-            json.to_owned(),
-        )
+        ("/metadata/annotations/platform.example.org~1placement-reason", json)
     } else {
         ("/metadata/annotations", format!("{{\"{REASON}\":{json}}}"))
     };

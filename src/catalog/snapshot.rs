@@ -34,12 +34,12 @@ impl Snapshot {
     /// The tier of that name, compared without case.
     #[must_use]
     pub fn tier(&self, name: &str) -> Option<&Tier> {
-        // Tier names are held in lower case; a claim's may be up to 63 characters of any case.
-        if name.bytes().any(|b| b.is_ascii_uppercase()) {
-            self.tiers.get(&name.to_ascii_lowercase())
-        } else {
-            self.tiers.get(name)
-        }
+        // Tier names are held in lower case, and none is longer than this.
+        let mut lower = [0; 63];
+        let lower = lower.get_mut(..name.len())?;
+        lower.copy_from_slice(name.as_bytes());
+        lower.make_ascii_lowercase();
+        self.tiers.get(std::str::from_utf8(lower).ok()?)
     }
 
     /// Every cell, by name.
