@@ -103,32 +103,24 @@ pub fn place<'a>(claim: &'a Claim<'a>, catalog: &'a Snapshot) -> Result<(Decisio
 /// `spec.parameters`, or what is wrong with it.
 pub(super) fn fields<'a>(claim: &'a Claim<'_>) -> Result<&'a Map<String, Value>, Problem> {
     let remedy = "set cell, tier, environment, size and storageGB in it";
-    let path = match &claim.spec {
-        Value::Object(spec) => match spec.get("parameters") {
-            Some(Value::Object(fields)) => return Ok(fields),
-            None | Some(Value::Null) => "spec.parameters",
-            Some(_) => {
-                return Err(Problem::new(
-                    Cause::FieldType,
-                    "spec.parameters",
-                    format!("must be a mapping; {remedy}"),
-                ));
-            }
-        },
-        Value::Null => "spec.parameters",
+    let problem = |cause, path: &str, message: String| Err(Problem::new(cause, path, message));
+    let parameters = match &claim.spec {
+        Value::Object(spec) => spec.get("parameters").unwrap_or(&Value::Null),
+        Value::Null => &Value::Null,
         _ => {
-            return Err(Problem::new(
-                Cause::FieldType,
-                "spec",
-                "must be a mapping with parameters in it",
-            ));
+            let message = "must be a mapping with parameters in it".to_owned();
+            return problem(Cause::FieldType, "spec", message);
         }
     };
-    Err(Problem::new(
-        Cause::FieldMissing,
-        path,
-        format!("is required; {remedy}"),
-    ))
+    match parameters {
+        Value::Object(fields) => Ok(fields),
+        Value::Null => problem(Cause::FieldMissing, "spec.parameters", format!("is required; {remedy}")),
+        _ => problem(
+            Cause::FieldType,
+            "spec.parameters",
+            format!("must be a mapping; {remedy}"),
+        ),
+    }
 }
 
 pub(super) fn name(claim: &Claim<'_>) -> Option<Problem> {

@@ -24,6 +24,7 @@ mod specs;
 
 pub use check::{CatalogError, Object, Problem, check};
 pub use fraction::Fraction;
+pub(crate) use reader::listed;
 pub use snapshot::{Candidate, Cell, CloudProvider, Cordon, Region, Revision, Snapshot, Tier};
 
 /// The API group and version of every catalog object.

@@ -261,8 +261,8 @@ pub(super) fn shown(text: &str) -> String {
     format!("{}{cut}", short.escape_debug())
 }
 
-/// Names of the catalog in a message, the first twenty.
-pub(super) fn listed(names: impl IntoIterator<Item = impl AsRef<str>, IntoIter: ExactSizeIterator>) -> String {
+/// Names of the catalog in a message, the first twenty; every message that lists some calls this.
+pub(crate) fn listed(names: impl IntoIterator<Item = impl AsRef<str>, IntoIter: ExactSizeIterator>) -> String {
     const MOST: usize = 20;
     let names = names.into_iter();
     let more = names.len().saturating_sub(MOST);

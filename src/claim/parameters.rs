@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::problem::{Cause, Problem, Shown};
-use crate::catalog::Snapshot;
+use crate::catalog::{Snapshot, listed};
 use crate::placement::{self, Named, Request, Size, Unknown};
 
 /// The smallest database there is, in GiB.
@@ -115,22 +115,17 @@ impl<'a> Parameters<'a> {
 
 /// A name that the catalog does not have, as a problem of the field that gave it.
 fn unknown(unknown: &Unknown<'_>) -> Problem {
-    const MOST: usize = 20;
     let Unknown { named, given, known } = unknown;
     let field = match named {
         Named::Cell => "cell",
         Named::Tier => "tier",
         Named::Environment => "environment",
     };
-    let shown = known.iter().take(MOST).map(|name| match named {
-        Named::Tier => name.to_ascii_uppercase(),
-        Named::Cell | Named::Environment => (*name).to_owned(),
+    let names = known.iter().map(|name| match named {
+        Named::Tier => Cow::Owned(name.to_ascii_uppercase()),
+        Named::Cell | Named::Environment => Cow::Borrowed(*name),
     });
-    let names = shown.collect::<Vec<_>>().join(", ");
-    let names = match known.len().checked_sub(MOST) {
-        Some(more @ 1..) => format!("{names} and {more} more"),
-        _ => names,
-    };
+    let names = listed(names);
     let message = if known.is_empty() {
         format!(
             "there is no {field} \"{}\": the catalog has none yet; ask your platform team",

@@ -16,11 +16,10 @@ mod text;
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::fmt::Write;
 
 use serde::{Serialize, Serializer};
 
-use crate::catalog::{Candidate, Cell, Fraction, Tier};
+use crate::catalog::{Candidate, Cell, Fraction, Tier, listed};
 
 use super::decide::{Decision, Ranked, breakdown, decide, score, weigh};
 use super::gate::{Failure, Gate};
@@ -465,20 +464,6 @@ impl Serialize for Margin {
 /// A name somebody typed, short and harmless on a terminal.
 fn shown(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()
-}
-
-fn listed(names: &[String]) -> String {
-    const MOST: usize = 20;
-    let mut text = names
-        .iter()
-        .take(MOST)
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
-    if let Some(more @ 1..) = names.len().checked_sub(MOST) {
-        let _ = write!(text, " and {more} more");
-    }
-    text
 }
 
 #[cfg(test)]
