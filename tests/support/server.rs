@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::float_cmp,
     reason = "a test helper: a failure is to fail the test that called it, and not every test file uses all of it"
 )]
 
@@ -23,6 +24,8 @@ use rustls::{
     SupportedProtocolVersion,
 };
 use serde_json::Value;
+
+use super::guard::Guard;
 
 /// How long anything may take that is to happen soon, on a busy machine.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -49,9 +52,10 @@ pub fn review(change: impl FnOnce(&mut Value)) -> String {
     review.to_string()
 }
 
-/// A running server; killed when dropped.
+/// A running server; killed when dropped, and also if the test run is.
 pub struct Server {
     child: Child,
+    guard: Option<Guard>,
     stdout: Arc<Mutex<String>>,
     stderr: Arc<Mutex<String>>,
     admission: Option<SocketAddr>,
@@ -64,17 +68,24 @@ impl Server {
     pub fn start(args: &[&str]) -> Self {
         let mut command = on(binary(), &["127.0.0.1:0"; 3]);
         command.args(args);
-        Self::started(Self::spawn(command, Stdio::piped()))
+        Self::run(command)
+    }
+
+    /// Starts a command that serves.
+    pub fn run(command: Command) -> Self {
+        Self::spawn(command, Stdio::piped()).started()
     }
 
     /// Starts a command that may be about to fail.
     pub fn spawn(mut command: Command, stderr: impl Into<Stdio>) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = command.spawn().unwrap();
+        let guard = Some(Guard::over(child.id()));
         let stdout = child.stdout.take().map_or_else(Arc::default, captured);
         let stderr = child.stderr.take().map_or_else(Arc::default, captured);
         Self {
             child,
+            guard,
             stdout,
             stderr,
             admission: None,
@@ -201,6 +212,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.guard = None;
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {

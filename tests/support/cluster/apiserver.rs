@@ -1,0 +1,374 @@
+//! etcd and a Kubernetes API server on free loopback ports, and clients for its users.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{Read, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use axum::http::Request;
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::binaries::Binaries;
+use super::pki::Authority;
+use super::process::Process;
+
+/// How long the servers may take to start on a machine that is busy building.
+const START: Duration = Duration::from_secs(90);
+
+/// The group of [`User::Operator`].
+pub const OPERATORS: &str = "platform-operators";
+
+/// Who calls the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum User {
+    /// The cluster's administrator.
+    Admin,
+    /// An app team: claims and what Helm needs.
+    Developer,
+    /// Crossplane's service account.
+    Crossplane,
+    /// A platform engineer in the operators' group.
+    Operator,
+}
+
+impl User {
+    pub const ALL: [Self; 4] = [Self::Admin, Self::Developer, Self::Crossplane, Self::Operator];
+
+    /// The user name, and the groups beside `system:authenticated`.
+    fn name_and_groups(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Admin => ("admin", "system:masters"),
+            Self::Developer => ("developer", "app-team"),
+            Self::Crossplane => (
+                "system:serviceaccount:crossplane-system:crossplane",
+                "system:serviceaccounts",
+            ),
+            Self::Operator => ("operator", OPERATORS),
+        }
+    }
+}
+
+/// What a program said.
+#[derive(Debug)]
+pub struct Ran {
+    pub command: String,
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// Fails unless it ended well; gives its standard output.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert_eq!(self.code, 0, "wanted: done; saw: {self}");
+        self.stdout
+    }
+
+    /// Fails unless it ended badly and its standard error has all of these; gives its standard error.
+    #[track_caller]
+    pub fn refused(self, parts: &[&str]) -> String {
+        assert_ne!(self.code, 0, "wanted: refused with {parts:?}; saw: {self}");
+        for part in parts {
+            assert!(self.stderr.contains(part), "wanted: refused with {part:?}; saw: {self}");
+        }
+        self.stderr
+    }
+}
+
+impl std::fmt::Display for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "exit status {} of `{}`\n{}{}",
+            self.code, self.command, self.stdout, self.stderr
+        )
+    }
+}
+
+/// Runs a program to its end with a text on its standard input.
+pub fn run(mut command: Command, stdin: &str) -> Ran {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
+    let shown = words.join(" ");
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{shown}: {error}"));
+    // A program that doesn't read all of it says why itself.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    Ran {
+        command: shown,
+        code: status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+    }
+}
+
+/// An answer of the API server.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: u16,
+    pub body: Value,
+}
+
+impl Answer {
+    /// Fails unless the request was done; gives the object.
+    #[track_caller]
+    pub fn ok(self) -> Value {
+        assert!(self.code < 300, "wanted: done; saw: {} {:#}", self.code, self.body);
+        self.body
+    }
+
+    /// Fails unless it is 403 and its message has all of these; gives the message.
+    #[track_caller]
+    pub fn forbidden(self, parts: &[&str]) -> String {
+        let message = self.body["message"].as_str().unwrap_or_default().to_owned();
+        assert_eq!(
+            self.code, 403,
+            "wanted: 403 with {parts:?}; saw: {} {:#}",
+            self.code, self.body
+        );
+        for part in parts {
+            assert!(message.contains(part), "wanted: 403 with {part:?}; saw: {message}");
+        }
+        message
+    }
+}
+
+/// A running API server, with etcd behind it.
+pub struct ApiServer {
+    // Dropped in this order.
+    controllers: OnceLock<Process>,
+    _apiserver: Process,
+    _etcd: Process,
+    clients: Vec<kube::Client>,
+    runtime: Runtime,
+    pub binaries: Binaries,
+    dir: TempDir,
+}
+
+impl ApiServer {
+    /// Starts both and waits until the API server is ready.
+    pub fn start(binaries: Binaries) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let mut etcd = etcd(&binaries, dir.path());
+        let authority = Authority::new();
+        let pair = authority.issue(&["localhost", "kubernetes.default.svc"], &at("apiserver"));
+        let tokens: Vec<String> = User::ALL.iter().map(|_| random()).collect();
+        let mut file = String::new();
+        for (user, token) in User::ALL.iter().zip(&tokens) {
+            let (name, groups) = user.name_and_groups();
+            writeln!(file, "{token},{name},{name},\"{groups}\"").unwrap();
+        }
+        fs::write(at("tokens.csv"), file).unwrap();
+        fs::write(at("authority.crt"), authority.pem()).unwrap();
+
+        let port = free_port();
+        let mut command = Command::new(&binaries.apiserver);
+        command.args([
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            "--endpoint-reconciler-type=none",
+        ]);
+        command.args([
+            "--authorization-mode=RBAC",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            "--allow-privileged=true",
+        ]);
+        command.args([
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--profiling=false",
+        ]);
+        for (flag, value) in [
+            ("etcd-servers", etcd.1.as_str()),
+            ("secure-port", &port.to_string()),
+            ("tls-cert-file", &pair.cert.display().to_string()),
+            ("tls-private-key-file", &pair.key.display().to_string()),
+            ("service-account-key-file", &pair.cert.display().to_string()),
+            ("service-account-signing-key-file", &pair.key.display().to_string()),
+            ("token-auth-file", &at("tokens.csv").display().to_string()),
+            ("cert-dir", &at("apiserver").display().to_string()),
+        ] {
+            command.arg(format!("--{flag}={value}"));
+        }
+        let mut apiserver = Process::start(command, &at("apiserver.log"));
+
+        let runtime = Runtime::new().unwrap();
+        let mut clients = Vec::new();
+        for (user, token) in User::ALL.iter().zip(&tokens) {
+            let text = kubeconfig(port, &at("authority.crt"), token);
+            fs::write(kubeconfig_path(dir.path(), *user), &text).unwrap();
+            let options = KubeConfigOptions::default();
+            let client = runtime.block_on(async {
+                let mut config = kube::Config::from_custom_kubeconfig(Kubeconfig::from_yaml(&text).unwrap(), &options)
+                    .await
+                    .unwrap();
+                config.proxy_url = None;
+                kube::Client::try_from(config).unwrap()
+            });
+            clients.push(client);
+        }
+        let began = Instant::now();
+        let ready = |client: &kube::Client| {
+            let request = Request::get("/readyz").body(Body::empty()).unwrap();
+            runtime
+                .block_on(client.send(request))
+                .is_ok_and(|response| response.status().is_success())
+        };
+        while !ready(&clients[0]) {
+            etcd.0.assert_running();
+            apiserver.assert_running();
+            assert!(
+                began.elapsed() < START,
+                "the API server is not ready:\n{}",
+                apiserver.log_end()
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Self {
+            controllers: OnceLock::new(),
+            _apiserver: apiserver,
+            _etcd: etcd.0,
+            clients,
+            runtime,
+            binaries,
+            dir,
+        }
+    }
+
+    /// Runs the controllers that delete namespaces and garbage, from now on.
+    pub fn start_controllers(&self) {
+        self.controllers.get_or_init(|| {
+            let mut command = Command::new(&self.binaries.controllers);
+            command.arg(
+                "--controllers=namespace-controller,garbage-collector-controller,clusterrole-aggregation-controller",
+            );
+            command.args(["--leader-elect=false", "--bind-address=127.0.0.1"]);
+            command.arg(format!("--secure-port={}", free_port()));
+            command.arg(format!("--kubeconfig={}", self.kubeconfig(User::Admin).display()));
+            command.arg(format!("--cert-dir={}", self.dir.path().join("controllers").display()));
+            Process::start(command, &self.dir.path().join("controllers.log"))
+        });
+    }
+
+    /// A file that lets a user in.
+    pub fn kubeconfig(&self, user: User) -> PathBuf {
+        kubeconfig_path(self.dir.path(), user)
+    }
+
+    /// A client of a user's.
+    pub fn client(&self, user: User) -> kube::Client {
+        self.clients[User::ALL.iter().position(|each| *each == user).unwrap()].clone()
+    }
+
+    /// Waits for what is to be done.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.runtime.block_on(future)
+    }
+
+    /// Runs `kubectl` as a user.
+    pub fn kubectl(&self, user: User, args: &[&str], stdin: &str) -> Ran {
+        let mut command = Command::new(&self.binaries.kubectl);
+        command.args(args);
+        self.prepare(&mut command, user);
+        run(command, stdin)
+    }
+
+    /// Lets a command in as a user, with none of our own settings.
+    pub fn prepare(&self, command: &mut Command, user: User) {
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HELM_") || name.starts_with("KUBE")) {
+            command.env_remove(name);
+        }
+        command.env("KUBECONFIG", self.kubeconfig(user));
+        command.env("KUBECACHEDIR", self.dir.path().join("cache"));
+        // Helm's own caches and settings, and anything that kubectl would keep.
+        command.env("HOME", self.dir.path());
+    }
+
+    /// Sends a request as a user. A PATCH has the content type of its kind.
+    pub fn call(&self, user: User, method: &str, path: &str, body: Option<&Value>) -> Answer {
+        let kind = if method == "PATCH" {
+            "application/merge-patch+json"
+        } else {
+            "application/json"
+        };
+        self.block_on(call(&self.client(user), method, path, kind, body))
+            .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+    }
+}
+
+/// Sends a request; the error is one of the connection.
+pub async fn call(
+    client: &kube::Client,
+    method: &str,
+    path: &str,
+    kind: &str,
+    body: Option<&Value>,
+) -> Result<Answer, kube::Error> {
+    let request = Request::builder().method(method).uri(path).header("content-type", kind);
+    let body = body.map_or_else(Body::empty, |body| Body::from(serde_json::to_vec(body).unwrap()));
+    let response = client.send(request.body(body).unwrap()).await?;
+    let code = response.status().as_u16();
+    let bytes = response.into_body().collect().await?.to_bytes();
+    let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| String::from_utf8_lossy(&bytes).into());
+    Ok(Answer { code, body })
+}
+
+fn etcd(binaries: &Binaries, dir: &Path) -> (Process, String) {
+    let (client, peer) = (
+        format!("http://127.0.0.1:{}", free_port()),
+        format!("http://127.0.0.1:{}", free_port()),
+    );
+    let mut command = Command::new(&binaries.etcd);
+    command.arg("--unsafe-no-fsync").arg("--data-dir").arg(dir.join("etcd"));
+    command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
+    command.args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer]);
+    command.args(["--initial-cluster", &format!("default={peer}")]);
+    (Process::start(command, &dir.join("etcd.log")), client)
+}
+
+fn kubeconfig_path(dir: &Path, user: User) -> PathBuf {
+    dir.join(format!("{user:?}.kubeconfig"))
+}
+
+fn kubeconfig(port: u16, authority: &Path, token: &str) -> String {
+    serde_json::json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "test",
+        "clusters": [{"name": "test", "cluster": {
+            "server": format!("https://127.0.0.1:{port}"), "certificate-authority": authority,
+        }}],
+        "users": [{"name": "test", "user": {"token": token}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+    })
+    .to_string()
+}
+
+/// A port that nobody listens on now.
+pub fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// 128 bits that nobody can guess.
+fn random() -> String {
+    let mut bytes = [0; 16];
+    fs::File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
+    format!("{:032x}", u128::from_ne_bytes(bytes))
+}

@@ -1,0 +1,158 @@
+//! kube-apiserver, etcd, kubectl and Helm: found, or built from their Go modules and kept under `target/tools`.
+//!
+//! `tests/tools` has a Go module for each version of Kubernetes and one for Helm: nothing but the versions and their
+//! checksums. What is found is taken as a set, as a kubectl of another age is another client.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+/// The version that is built unless `KUBERNETES_VERSION` names another one.
+const NEWEST: &str = "1.36";
+
+/// What `KUBEBUILDER_ASSETS` holds.
+const SET: [&str; 3] = ["kube-apiserver", "etcd", "kubectl"];
+
+/// Programs of one version of Kubernetes, and of Helm.
+#[derive(Clone, Debug)]
+pub struct Binaries {
+    pub apiserver: PathBuf,
+    pub etcd: PathBuf,
+    pub kubectl: PathBuf,
+    /// Where the version is built by us; `KUBEBUILDER_ASSETS` has none.
+    pub controllers: PathBuf,
+    pub helm3: PathBuf,
+    pub helm4: PathBuf,
+}
+
+impl Binaries {
+    /// Finds or builds them all; an error says what is missing.
+    pub fn find() -> Result<Self, String> {
+        let version = std::env::var("KUBERNETES_VERSION").ok();
+        // A version that is asked for is built, whatever else lies about.
+        let found = if version.is_none() { found()? } else { None };
+        let built = Module::kubernetes(version.as_deref().unwrap_or(NEWEST))?;
+        let helm = Module::helm();
+        let dir = if let Some(dir) = found {
+            dir
+        } else {
+            for name in SET {
+                built.build(name)?;
+            }
+            built.out.clone()
+        };
+        let [apiserver, etcd, kubectl] = SET.map(|name| dir.join(name));
+        Ok(Self {
+            apiserver,
+            etcd,
+            kubectl,
+            controllers: built.build("kube-controller-manager")?,
+            helm3: helm.build("helm3")?,
+            helm4: helm.build("helm4")?,
+        })
+    }
+}
+
+/// The folder of a whole set that somebody has installed: `KUBEBUILDER_ASSETS`, or one on the PATH.
+fn found() -> Result<Option<PathBuf>, String> {
+    let missing = |dir: &Path| {
+        SET.into_iter()
+            .filter(|name| !dir.join(name).is_file())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    if let Some(dir) = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from) {
+        return match missing(&dir) {
+            none if none.is_empty() => Ok(Some(dir)),
+            some => Err(format!("KUBEBUILDER_ASSETS is {}, which lacks {some}", dir.display())),
+        };
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Ok(std::env::split_paths(&path).find(|dir| missing(dir).is_empty()))
+}
+
+/// A Go module that names what to build.
+struct Module {
+    dir: PathBuf,
+    out: PathBuf,
+    /// `-X` settings, so that what is built knows its version.
+    stamps: String,
+}
+
+impl Module {
+    fn new(name: &str, stamps: String) -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // Beside the build's own folders, wherever those are.
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+        Self {
+            dir: root.join("tests/tools").join(name),
+            out: target.join("tools").join(name),
+            stamps,
+        }
+    }
+
+    fn kubernetes(version: &str) -> Result<Self, String> {
+        let name = format!("kubernetes-{version}");
+        let (mut module, package) = (Self::new(&name, String::new()), "k8s.io/component-base/version");
+        let Ok(text) = fs::read_to_string(module.dir.join("go.mod")) else {
+            return Err(format!("KUBERNETES_VERSION is {version}; use 1.34, 1.35 or 1.36"));
+        };
+        let exact = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "))
+            .unwrap();
+        let (major, minor) = version.split_once('.').unwrap();
+        for (variable, value) in [("gitVersion", exact), ("gitMajor", major), ("gitMinor", minor)] {
+            write!(module.stamps, " -X {package}.{variable}={value}").unwrap();
+        }
+        Ok(module)
+    }
+
+    fn helm() -> Self {
+        Self::new("helm", String::new())
+    }
+
+    /// The program, built if it is not there yet or its module has changed since.
+    fn build(&self, name: &str) -> Result<PathBuf, String> {
+        let package = match name {
+            "etcd" => "go.etcd.io/etcd/server/v3".to_owned(),
+            "helm3" => "helm.sh/helm/v3/cmd/helm".to_owned(),
+            "helm4" => "helm.sh/helm/v4/cmd/helm".to_owned(),
+            _ => format!("k8s.io/kubernetes/cmd/{name}"),
+        };
+        let (program, stamp) = (self.out.join(name), self.out.join(format!("{name}.go.sum")));
+        let sums = fs::read(self.dir.join("go.sum")).map_err(|error| format!("tests/tools: {error}"))?;
+        if program.is_file() && fs::read(&stamp).is_ok_and(|built| built == sums) {
+            return Ok(program);
+        }
+        fs::create_dir_all(&self.out).map_err(|error| format!("{}: {error}", self.out.display()))?;
+        eprintln!("building {package} from tests/tools into {} …", program.display());
+        let began = Instant::now();
+        let mut go = Command::new("go");
+        go.args(["build", "-trimpath", "-ldflags"])
+            .arg(format!("-s -w{}", self.stamps))
+            .arg("-o")
+            .arg(&program);
+        // No C compiler, no work space of somebody else's, and no change of a version behind our back.
+        go.arg(&package).current_dir(&self.dir).envs([
+            ("CGO_ENABLED", "0"),
+            ("GOWORK", "off"),
+            ("GOFLAGS", "-mod=readonly"),
+        ]);
+        match go.output() {
+            Err(error) => return Err(format!("{name} is neither installed nor can it be built: go: {error}")),
+            Ok(run) if !run.status.success() => {
+                return Err(format!(
+                    "{name} cannot be built: {}",
+                    String::from_utf8_lossy(&run.stderr).trim()
+                ));
+            }
+            Ok(_) => {}
+        }
+        fs::write(&stamp, sums).map_err(|error| format!("{}: {error}", stamp.display()))?;
+        eprintln!("built {name} in {} s", began.elapsed().as_secs());
+        Ok(program)
+    }
+}

@@ -1,0 +1,27 @@
+//! A real Kubernetes API server for tests, with everything the product ships installed in it.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`binaries`] | kube-apiserver, etcd, kubectl, Helm: found, or built from their Go modules |
+//! | [`process`] | a server that ends with the test run, however that ends |
+//! | [`pki`] | a certificate authority for one run |
+//! | [`apiserver`] | etcd, API server, controllers, and clients for each of the users below |
+//! | [`balancer`] | what a Service is to the API server: one address, servers behind it that come and go |
+//! | [`platform`] | the CRD, webhooks and policies installed as shipped, and servers behind them |
+//! | [`team`] | a namespace of its own for one case, and what an app team does in it |
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test helper: a failure is to fail the test that called it, and not every test file uses all of it"
+)]
+
+pub mod apiserver;
+pub mod balancer;
+pub mod binaries;
+pub mod pki;
+pub mod platform;
+pub mod process;
+pub mod team;

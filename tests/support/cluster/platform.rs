@@ -1,0 +1,346 @@
+//! The CRD, webhooks and policies installed as shipped, and two servers behind them.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::apiserver::{ApiServer, OPERATORS, User};
+use super::balancer::Balancer;
+use super::binaries::Binaries;
+use super::pki::{Authority, Pair};
+use super::team::{CLAIMS, Team, claim};
+use crate::support::server::{Server, binary, eventually, on};
+
+const MUTATING: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
+const VALIDATING: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+
+/// Where the webhooks are as the API server sees it.
+const SERVICE: &str = "idp-multicloud-admission";
+const NAMESPACE: &str = "idp-multicloud";
+
+/// Claims that are older than the webhook live here: `plain` as an app team wrote it, and `composed` as Crossplane
+/// left it, which has picked a composition.
+pub const OLDER: &str = "older";
+
+/// A cell that only has room without a standby, in the cheapest cloud.
+const ARCHIVE: &str = r"
+apiVersion: platform.example.org/v1alpha1
+kind: Cell
+metadata: {name: archive}
+spec:
+  candidates:
+  - name: oci-us-ashburn-1
+    provider: oci
+    region: us-ashburn-1
+    runtimeCluster: oci-iad-archive
+    network: {compartmentId: archive, subnetId: archive-private, availabilityDomain: AD-1}
+    capabilities: [PITR, PrivateNetworking]
+    scores: {latency: 0.80, dr: 0.70, maturity: 0.65, cost: 0.85}
+";
+
+/// A Kubernetes API server with the product in it.
+pub struct Platform {
+    pub api: ApiServer,
+    pub balancer: Balancer,
+    pub servers: [Server; 2],
+    authority: Authority,
+    dir: TempDir,
+}
+
+impl Platform {
+    /// Starts everything.
+    pub fn start(binaries: Binaries) -> Self {
+        let api = ApiServer::start(binaries);
+        let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
+        let catalog = dir.path().join("catalog");
+        fs::create_dir(&catalog).unwrap();
+        let builtin = binary().args(["catalog", "show", "-o", "yaml"]).output().unwrap();
+        fs::write(catalog.join("builtin.yaml"), builtin.stdout).unwrap();
+        fs::write(catalog.join("archive.yaml"), ARCHIVE).unwrap();
+
+        let pair = issue(&authority, dir.path());
+        let servers = [(); 2].map(|()| instance(&pair, &catalog, &[]));
+        let balancer = Balancer::open();
+        let platform = Self {
+            api,
+            balancer,
+            servers,
+            authority,
+            dir,
+        };
+        platform.serve_again();
+        platform.install();
+        platform
+    }
+
+    /// The folder of the catalog.
+    pub fn catalog(&self) -> PathBuf {
+        self.dir.path().join("catalog")
+    }
+
+    /// The files of the servers' certificate.
+    pub fn pair(&self) -> Pair {
+        Pair {
+            cert: self.dir.path().join("tls.crt"),
+            key: self.dir.path().join("tls.key"),
+        }
+    }
+
+    /// Puts a new certificate into those files.
+    pub fn rotate(&self) {
+        issue(&self.authority, self.dir.path());
+    }
+
+    /// One more server, not behind the balancer yet.
+    pub fn instance(&self, args: &[&str]) -> Server {
+        instance(&self.pair(), &self.catalog(), args)
+    }
+
+    /// Where the two servers take reviews.
+    pub fn backends(&self) -> [SocketAddr; 2] {
+        [0, 1].map(|n: usize| self.servers[n].admission().unwrap())
+    }
+
+    /// Puts the two servers behind the balancer, and nobody else.
+    pub fn serve_again(&self) {
+        self.balancer.set(&self.backends());
+        self.balancer.cut();
+    }
+
+    /// How many reviews the two servers have answered, with these words in the metric's labels.
+    pub fn reviews(&self, labels: &[&str]) -> f64 {
+        let metrics = self.servers.iter().map(Server::metrics).collect::<String>();
+        let counts = metrics
+            .lines()
+            .filter(|line| line.starts_with("idp_admission_reviews_total{"));
+        let counts = counts.filter(|line| labels.iter().all(|label| line.contains(label)));
+        counts
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
+    }
+
+    /// A namespace for one case.
+    pub fn team(&self, namespace: &str) -> Team<'_> {
+        let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        self.api
+            .call(User::Admin, "POST", "/api/v1/namespaces", Some(&object))
+            .ok();
+        self.in_namespace(namespace)
+    }
+
+    /// An app team in a namespace that is there.
+    pub fn in_namespace(&self, namespace: &str) -> Team<'_> {
+        Team {
+            platform: self,
+            namespace: namespace.to_owned(),
+            user: User::Developer,
+        }
+    }
+
+    /// Applies the files of a folder of the repository, with `edit` made to each text.
+    fn apply(&self, from: &str, names: &[&str], edit: impl Fn(&str, String) -> String) {
+        let dir = tempfile::tempdir().unwrap();
+        for name in names {
+            let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(from).join(name)).unwrap();
+            fs::write(dir.path().join(name), edit(name, text)).unwrap();
+        }
+        self.api
+            .kubectl(
+                User::Admin,
+                &["apply", "--filename", &dir.path().display().to_string()],
+                "",
+            )
+            .ok();
+    }
+
+    fn install(&self) {
+        self.api
+            .kubectl(User::Admin, &["apply", "--filename", "-"], &rights())
+            .ok();
+        self.apply("crossplane", &["mysqlinstanceclaim-crd.yaml"], |_, text| text);
+        let crd = "crd/mysqlinstanceclaims.db.platform.example.org";
+        self.api
+            .kubectl(
+                User::Admin,
+                &["wait", "--for=condition=Established", crd, "--timeout=60s"],
+                "",
+            )
+            .ok();
+        let older = self.team(OLDER);
+        older.apply(&claim("plain", json!({}))).ok();
+        let mut composed = claim("composed", json!({}));
+        composed["spec"]["crossplane"] = json!({"compositionRef": {"name": "aws"}});
+        older.apply(&composed).ok();
+
+        self.install_policies();
+        self.install_webhooks();
+    }
+
+    /// Applies the policies as shipped, with a group of operators, and waits until each is in force.
+    pub fn install_policies(&self) {
+        let names = ["policy-create.yaml", "policy-update.yaml", "policy-delete.yaml"];
+        self.apply("manifests", &names, |name, text| match name {
+            "policy-update.yaml" => {
+                let (nobody, operators) = (
+                    "exists(group, group in [])",
+                    format!("exists(group, group in ['{OPERATORS}'])"),
+                );
+                assert_eq!(
+                    text.matches(nobody).count(),
+                    1,
+                    "{name} has one place for the operators' group"
+                );
+                text.replace(nobody, &operators)
+            }
+            _ => text,
+        });
+        eventually("the policy of UPDATE is in force", || {
+            let change = json!({"spec": {"crossplane": {"compositionRef": {"name": "gcp"}}}});
+            let older = self.in_namespace(OLDER).by(User::Crossplane);
+            older.call("PATCH", "composed?dryRun=All", Some(&change)).code == 403
+        });
+        eventually("the policy of DELETE is in force", || {
+            self.in_namespace(OLDER).call("DELETE", "plain?dryRun=All", None).code == 403
+        });
+    }
+
+    /// Applies the webhook configurations as shipped, with the bundle and port that an installation adds, and waits
+    /// until they are in force.
+    pub fn install_webhooks(&self) {
+        self.apply(
+            "manifests",
+            &["mutating-webhook.yaml", "validating-webhook.yaml"],
+            |_, text| text,
+        );
+        self.call_webhooks_at(self.balancer.port(), &self.authority.pem());
+        self.await_placing();
+    }
+
+    /// Sends the API server to another port, or gives it another authority to trust. It may take a moment.
+    pub fn call_webhooks_at(&self, port: u16, authority: &str) {
+        self.api
+            .kubectl(User::Admin, &["apply", "--filename", "-"], &service())
+            .ok();
+        for configurations in [MUTATING, VALIDATING] {
+            self.edit_configuration(configurations, |configuration| {
+                for webhook in configuration["webhooks"].as_array_mut().unwrap() {
+                    webhook["clientConfig"]["caBundle"] = STANDARD.encode(authority).into();
+                    webhook["clientConfig"]["service"]["port"] = port.into();
+                }
+            });
+        }
+    }
+
+    /// The authority that the servers' certificates come from.
+    pub fn authority(&self) -> String {
+        self.authority.pem()
+    }
+
+    /// Changes our configuration of mutating webhooks.
+    pub fn edit_mutating(&self, edit: impl FnOnce(&mut Value)) {
+        self.edit_configuration(MUTATING, edit);
+    }
+
+    fn edit_configuration(&self, configurations: &str, edit: impl FnOnce(&mut Value)) {
+        let path = format!("{configurations}/idp-multicloud");
+        let mut configuration = self.api.call(User::Admin, "GET", &path, None).ok();
+        edit(&mut configuration);
+        self.api.call(User::Admin, "PUT", &path, Some(&configuration)).ok();
+    }
+
+    /// Deletes our configuration of mutating webhooks.
+    pub fn delete_mutating(&self) {
+        self.api
+            .call(User::Admin, "DELETE", &format!("{MUTATING}/idp-multicloud"), None)
+            .ok();
+    }
+
+    /// Waits until a claim would be placed, ten times in a row: what was deleted or stopped is back in force.
+    pub fn await_placing(&self) {
+        let older = self.in_namespace(OLDER);
+        let mut row = 0;
+        eventually("claims are placed", || {
+            let answer = older.call("POST", "?dryRun=All", Some(&claim("not-kept", json!({}))));
+            let placed = answer.code == 201 && answer.body["spec"]["parameters"]["provider"] == "aws";
+            row = if placed { row + 1 } else { 0 };
+            row == 10
+        });
+    }
+}
+
+fn issue(authority: &Authority, dir: &Path) -> Pair {
+    authority.issue(&[&format!("{SERVICE}.{NAMESPACE}.svc")], dir)
+}
+
+fn instance(pair: &Pair, catalog: &Path, args: &[&str]) -> Server {
+    let mut command = on(binary(), &["127.0.0.1:0", "off", "127.0.0.1:0"]);
+    command
+        .arg("--tls-cert")
+        .arg(&pair.cert)
+        .arg("--tls-key")
+        .arg(&pair.key);
+    command
+        .arg("--catalog")
+        .arg(catalog)
+        .args(["--operator-group", OPERATORS])
+        .args(args);
+    Server::run(command)
+}
+
+/// A Service by whose name the API server reaches this machine. It takes the port from the webhook configuration.
+fn service() -> String {
+    format!(
+        r#"{{"apiVersion": "v1", "kind": "List", "items": [
+        {{"apiVersion": "v1", "kind": "Namespace", "metadata": {{"name": "{NAMESPACE}"}}}},
+        {{"apiVersion": "v1", "kind": "Service", "metadata": {{"name": "{SERVICE}", "namespace": "{NAMESPACE}"}},
+          "spec": {{"type": "ExternalName", "externalName": "localhost"}}}}]}}"#
+    )
+}
+
+/// What each user may do.
+fn rights() -> String {
+    let role = |name: &str, rules: Value| json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules});
+    let binding = |role: &str, kind: &str, name: &str| {
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": format!("test-{role}")},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}],
+        })
+    };
+    // Status is theirs, too, to prove that it moves nothing.
+    let claims = json!({
+        "apiGroups": ["db.platform.example.org"], "verbs": ["*"],
+        "resources": ["mysqlinstanceclaims", "mysqlinstanceclaims/status"],
+    });
+    let helm = json!({"apiGroups": [""], "verbs": ["*"], "resources": ["configmaps", "namespaces", "secrets"]});
+    json!({"apiVersion": "v1", "kind": "List", "items": [
+        role("test-app-team", json!([&claims, helm])),
+        role("test-crossplane", json!([&claims])),
+        binding("test-app-team", "Group", "app-team"),
+        binding("test-crossplane", "User", "system:serviceaccount:crossplane-system:crossplane"),
+        binding("cluster-admin", "Group", OPERATORS),
+    ]})
+    .to_string()
+}
+
+/// Waits a little: for what the API server learns by watching, where nothing shows that it has.
+pub fn settle() {
+    thread::sleep(Duration::from_millis(500));
+}
+
+/// The collection of a namespace's claims, or one of them.
+pub fn path(namespace: &str, rest: &str) -> String {
+    let slash = if rest.is_empty() || rest.starts_with('?') {
+        ""
+    } else {
+        "/"
+    };
+    format!("{CLAIMS}/namespaces/{namespace}/mysqlinstanceclaims{slash}{rest}")
+}

@@ -1,0 +1,54 @@
+//! A server that ends with the test run, however that ends.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::support::guard::Guard;
+
+/// A running program; killed when dropped, and also if the test run is.
+pub struct Process {
+    child: Child,
+    guard: Option<Guard>,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts it, its output in a file.
+    pub fn start(mut command: Command, log: &Path) -> Self {
+        let file = File::create(log).unwrap();
+        command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let guard = Some(Guard::over(child.id()));
+        Self {
+            child,
+            guard,
+            log: log.to_owned(),
+        }
+    }
+
+    /// Fails with the end of its log if it has ended.
+    pub fn assert_running(&mut self) {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            panic!("ended with {status}:\n{}", self.log_end());
+        }
+    }
+
+    /// The end of its log.
+    pub fn log_end(&self) -> String {
+        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<_> = log.lines().rev().take(20).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.guard = None;
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
