@@ -18,6 +18,8 @@ mod support {
 }
 
 mod apply;
+mod crossplane;
+mod held;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -37,7 +39,11 @@ const THREADS: usize = 4;
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads.get_or_insert(THREADS);
-    let shared = [("apply", apply::CASES)];
+    let shared = [
+        ("apply", apply::CASES),
+        ("held", held::CASES),
+        ("crossplane", crossplane::CASES),
+    ];
     let alone: [(&str, &[Case]); 0] = [];
     let platform: Arc<Lazy> = Arc::default();
     let mut trials = Vec::new();

@@ -119,6 +119,12 @@ impl Team<'_> {
         stored
     }
 
+    /// POSTs a claim, with a query if there is one; fails unless it is made. Gives it as the API server does.
+    #[track_caller]
+    pub fn made(&self, claim: &Value, query: &str) -> Value {
+        self.call("POST", query, Some(claim)).ok()
+    }
+
     /// Fails unless the claim is there, the same one, and where it was.
     #[track_caller]
     pub fn assert_unmoved(&self, before: &Value) {
