@@ -17,6 +17,7 @@ pub const CASES: &[Case] = &[
     ("every_problem_is_named_at_once", several),
     ("a_claim_that_fits_nowhere_says_why_for_each_candidate", unschedulable),
     ("a_name_that_is_too_long_or_another_version_makes_no_claim", names),
+    ("the_audit_log_tells_each_decision", audited),
     ("a_folder_with_a_kustomization_is_placed_and_applied_again", kustomized),
 ];
 
@@ -193,6 +194,23 @@ fn names(platform: &Platform) {
     newer["apiVersion"] = "db.platform.example.org/v2".into();
     assert_ne!(team.apply(&newer).code, 0);
     assert_eq!(team.stored("newer"), None);
+}
+
+fn audited(platform: &Platform) {
+    let team = platform.team("apply-audited");
+    team.made(&claim("db", json!({})), "");
+    team.call("POST", "", Some(&claim("wrong", json!({"provider": "aws"}))))
+        .forbidden(&[]);
+    let [placed, refused] = team.audited().try_into().unwrap();
+    let annotation = |name: &str| placed["annotations"][format!("create.mysqlinstanceclaims.{name}")].as_str();
+    assert_eq!(annotation("platform.example.org/outcome"), Some("placed"), "{placed:#}");
+    assert_eq!(
+        annotation("platform.example.org/winner"),
+        Some("aws-us-east-1"),
+        "{placed:#}"
+    );
+    let message = refused["responseStatus"]["message"].as_str().unwrap();
+    assert!(message.contains("spec.parameters.provider"), "{refused:#}");
 }
 
 fn kustomized(platform: &Platform) {

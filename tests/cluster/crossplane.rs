@@ -198,6 +198,9 @@ fn restored(platform: &Platform) {
     assert_eq!(team.stored("db"), None);
 
     operator.apply(&backup).ok();
+    let audited = team.audited().pop().unwrap();
+    let outcome = &audited["annotations"]["create.mysqlinstanceclaims.platform.example.org/outcome"];
+    assert_eq!(outcome, "restored", "{audited:#}");
     let after = team.claim("db");
     // For C1 it would go to AWS today.
     for (pointer, what) in [

@@ -25,6 +25,18 @@ use super::process::Process;
 /// How long the servers may take to start on a machine that is busy building.
 const START: Duration = Duration::from_secs(90);
 
+/// What the audit log keeps: writes of claims, without the claims.
+const AUDIT: &str = "
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+  verbs: [create, update, patch, delete]
+  resources: [{group: db.platform.example.org}]
+- level: None
+";
+
 /// The group of [`User::Operator`].
 pub const OPERATORS: &str = "platform-operators";
 
@@ -176,6 +188,7 @@ impl ApiServer {
         }
         fs::write(at("tokens.csv"), file).unwrap();
         fs::write(at("authority.crt"), authority.pem()).unwrap();
+        fs::write(at("audit.yaml"), AUDIT).unwrap();
 
         let port = free_port();
         let mut command = Command::new(&binaries.apiserver);
@@ -201,6 +214,8 @@ impl ApiServer {
             ("service-account-key-file", &pair.cert.display().to_string()),
             ("service-account-signing-key-file", &pair.key.display().to_string()),
             ("token-auth-file", &at("tokens.csv").display().to_string()),
+            ("audit-policy-file", &at("audit.yaml").display().to_string()),
+            ("audit-log-path", &at("audit.log").display().to_string()),
             ("cert-dir", &at("apiserver").display().to_string()),
         ] {
             command.arg(format!("--{flag}={value}"));
@@ -263,6 +278,15 @@ impl ApiServer {
             command.arg(format!("--cert-dir={}", self.dir.path().join("controllers").display()));
             Process::start(command, &self.dir.path().join("controllers.log"))
         });
+    }
+
+    /// The audit log's events about the claims of a namespace.
+    pub fn audited(&self, namespace: &str) -> Vec<Value> {
+        let log = fs::read_to_string(self.dir.path().join("audit.log")).unwrap();
+        let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        events
+            .filter(|event| event["objectRef"]["namespace"] == namespace)
+            .collect()
     }
 
     /// A file that lets a user in.

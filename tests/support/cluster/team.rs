@@ -97,6 +97,11 @@ impl Team<'_> {
             .call(self.user, method, &path(&self.namespace, rest), body)
     }
 
+    /// The audit log's events about claims of the namespace, in order.
+    pub fn audited(&self) -> Vec<Value> {
+        self.platform.api.audited(&self.namespace)
+    }
+
     /// The stored claim, if there is one.
     pub fn stored(&self, name: &str) -> Option<Value> {
         let answer = self.by(User::Admin).call("GET", name, None);
