@@ -42,9 +42,12 @@ pub fn admission(state: &Arc<State>) -> Router {
         let (room, parsing) = (Arc::clone(&room), Arc::clone(&parsing));
         post(move |Shared(state), request| review(state, webhook, Received::new(room, parsing), request))
     };
+    // The API server shows the path to people whose write it could not ask us about, and nothing else of ours.
     let router = Router::new()
         .route("/mutate", webhook(Webhook::Mutate))
-        .route("/validate", webhook(Webhook::Validate));
+        .route("/mutate/try-again", webhook(Webhook::Mutate))
+        .route("/validate", webhook(Webhook::Validate))
+        .route("/validate/try-again", webhook(Webhook::Validate));
     let elsewhere = |status| move |Shared(state), request| elsewhere(state, status, request);
     let router = router
         .fallback(elsewhere(StatusCode::NOT_FOUND))

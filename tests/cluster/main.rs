@@ -27,7 +27,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use support::cluster::binaries::Binaries;
+use support::cluster::binaries::{Absent, Binaries};
 use support::cluster::platform::Platform;
 
 /// A case: its name, and what it does.
@@ -62,42 +62,34 @@ fn main() -> ExitCode {
     conclusion.exit_code()
 }
 
-/// The platform, started by the first case that needs it.
+/// The platform, started by the first case that needs it; or why there is none.
 #[derive(Default)]
 struct Lazy {
     platform: OnceLock<Result<Platform, Absent>>,
     turn: RwLock<()>,
 }
 
-/// Why there is no platform.
-enum Absent {
-    /// Programs are missing on this machine.
-    Skipped(String),
-    /// It didn't start.
-    Broken,
-}
-
 impl Lazy {
     fn run(&self, case: fn(&Platform), alone: bool) -> Result<Completion, Failed> {
-        match self.platform.get_or_init(start) {
-            Err(Absent::Broken) => Err("the platform did not start".into()),
-            Err(Absent::Skipped(why)) if std::env::var("CI").is_ok_and(|ci| ci == "true") => Err(why.into()),
-            Err(Absent::Skipped(why)) => Ok(Completion::ignored_with(format!("skipped: {why}"))),
-            Ok(platform) if alone => {
-                let _turn = self.turn.write().unwrap_or_else(PoisonError::into_inner);
-                case(platform);
-                Ok(Completion::Completed)
-            }
-            Ok(platform) => {
-                let _turn = self.turn.read().unwrap_or_else(PoisonError::into_inner);
-                case(platform);
-                Ok(Completion::Completed)
-            }
+        let platform = match self.platform.get_or_init(start) {
+            Ok(platform) => platform,
+            Err(Absent::Missing(why)) if std::env::var("CI").is_ok_and(|ci| ci == "true") => return Err(why.into()),
+            Err(Absent::Missing(why)) => return Ok(Completion::ignored_with(format!("skipped: {why}"))),
+            Err(Absent::Broken(why)) => return Err(why.into()),
+        };
+        if alone {
+            let _turn = self.turn.write().unwrap_or_else(PoisonError::into_inner);
+            case(platform);
+        } else {
+            let _turn = self.turn.read().unwrap_or_else(PoisonError::into_inner);
+            case(platform);
         }
+        Ok(Completion::Completed)
     }
 }
 
 fn start() -> Result<Platform, Absent> {
-    let binaries = Binaries::find().map_err(Absent::Skipped)?;
-    catch_unwind(AssertUnwindSafe(|| Platform::start(binaries))).map_err(|_| Absent::Broken)
+    let binaries = Binaries::find()?;
+    let broken = |_| Absent::Broken("the platform did not start: its first case says why, above".to_owned());
+    catch_unwind(AssertUnwindSafe(|| Platform::start(binaries))).map_err(broken)
 }

@@ -15,21 +15,30 @@ const NEWEST: &str = "1.36";
 /// What `KUBEBUILDER_ASSETS` holds.
 const SET: [&str; 3] = ["kube-apiserver", "etcd", "kubectl"];
 
+/// Why there are no programs.
+#[derive(Debug)]
+pub enum Absent {
+    /// They are not installed, and neither is Go.
+    Missing(String),
+    /// They were asked for in a way that can't be, or don't build.
+    Broken(String),
+}
+
 /// Programs of one version of Kubernetes, and of Helm.
 #[derive(Clone, Debug)]
 pub struct Binaries {
     pub apiserver: PathBuf,
     pub etcd: PathBuf,
     pub kubectl: PathBuf,
-    /// Where the version is built by us; `KUBEBUILDER_ASSETS` has none.
+    /// kube-controller-manager.
     pub controllers: PathBuf,
     pub helm3: PathBuf,
     pub helm4: PathBuf,
 }
 
 impl Binaries {
-    /// Finds or builds them all; an error says what is missing.
-    pub fn find() -> Result<Self, String> {
+    /// Finds or builds them all.
+    pub fn find() -> Result<Self, Absent> {
         let version = std::env::var("KUBERNETES_VERSION").ok();
         // A version that is asked for is built, whatever else lies about.
         let found = if version.is_none() { found()? } else { None };
@@ -44,19 +53,34 @@ impl Binaries {
             built.out.clone()
         };
         let [apiserver, etcd, kubectl] = SET.map(|name| dir.join(name));
+        let controllers = dir.join("kube-controller-manager");
         Ok(Self {
             apiserver,
             etcd,
             kubectl,
-            controllers: built.build("kube-controller-manager")?,
-            helm3: helm.build("helm3")?,
-            helm4: helm.build("helm4")?,
+            controllers: if dir != built.out && controllers.is_file() {
+                controllers
+            } else {
+                built.build("kube-controller-manager")?
+            },
+            helm3: installed_helm("v3.").map_or_else(|| helm.build("helm3"), Ok)?,
+            helm4: installed_helm("v4.").map_or_else(|| helm.build("helm4"), Ok)?,
         })
     }
 }
 
+/// A `helm` on the PATH, if it is of the version that is wanted.
+fn installed_helm(version: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let helm = std::env::split_paths(&path)
+        .map(|dir| dir.join("helm"))
+        .find(|helm| helm.is_file())?;
+    let said = Command::new(&helm).args(["version", "--short"]).output().ok()?;
+    said.stdout.starts_with(version.as_bytes()).then_some(helm)
+}
+
 /// The folder of a whole set that somebody has installed: `KUBEBUILDER_ASSETS`, or one on the PATH.
-fn found() -> Result<Option<PathBuf>, String> {
+fn found() -> Result<Option<PathBuf>, Absent> {
     let missing = |dir: &Path| {
         SET.into_iter()
             .filter(|name| !dir.join(name).is_file())
@@ -66,7 +90,10 @@ fn found() -> Result<Option<PathBuf>, String> {
     if let Some(dir) = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from) {
         return match missing(&dir) {
             none if none.is_empty() => Ok(Some(dir)),
-            some => Err(format!("KUBEBUILDER_ASSETS is {}, which lacks {some}", dir.display())),
+            some => Err(Absent::Broken(format!(
+                "KUBEBUILDER_ASSETS is {}, which lacks {some}",
+                dir.display()
+            ))),
         };
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -93,11 +120,12 @@ impl Module {
         }
     }
 
-    fn kubernetes(version: &str) -> Result<Self, String> {
+    fn kubernetes(version: &str) -> Result<Self, Absent> {
         let name = format!("kubernetes-{version}");
         let (mut module, package) = (Self::new(&name, String::new()), "k8s.io/component-base/version");
         let Ok(text) = fs::read_to_string(module.dir.join("go.mod")) else {
-            return Err(format!("KUBERNETES_VERSION is {version}; use 1.34, 1.35 or 1.36"));
+            let message = format!("KUBERNETES_VERSION is {version}; use 1.34, 1.35 or 1.36");
+            return Err(Absent::Broken(message));
         };
         let exact = text
             .lines()
@@ -115,7 +143,7 @@ impl Module {
     }
 
     /// The program, built if it is not there yet or its module has changed since.
-    fn build(&self, name: &str) -> Result<PathBuf, String> {
+    fn build(&self, name: &str) -> Result<PathBuf, Absent> {
         let package = match name {
             "etcd" => "go.etcd.io/etcd/server/v3".to_owned(),
             "helm3" => "helm.sh/helm/v3/cmd/helm".to_owned(),
@@ -123,11 +151,12 @@ impl Module {
             _ => format!("k8s.io/kubernetes/cmd/{name}"),
         };
         let (program, stamp) = (self.out.join(name), self.out.join(format!("{name}.go.sum")));
-        let sums = fs::read(self.dir.join("go.sum")).map_err(|error| format!("tests/tools: {error}"))?;
+        let broken = |error: String| Absent::Broken(format!("{name} cannot be built: {}", error.trim()));
+        let sums = fs::read(self.dir.join("go.sum")).map_err(|error| broken(error.to_string()))?;
         if program.is_file() && fs::read(&stamp).is_ok_and(|built| built == sums) {
             return Ok(program);
         }
-        fs::create_dir_all(&self.out).map_err(|error| format!("{}: {error}", self.out.display()))?;
+        fs::create_dir_all(&self.out).map_err(|error| broken(error.to_string()))?;
         eprintln!("building {package} from tests/tools into {} …", program.display());
         let began = Instant::now();
         let mut go = Command::new("go");
@@ -142,16 +171,14 @@ impl Module {
             ("GOFLAGS", "-mod=readonly"),
         ]);
         match go.output() {
-            Err(error) => return Err(format!("{name} is neither installed nor can it be built: go: {error}")),
-            Ok(run) if !run.status.success() => {
-                return Err(format!(
-                    "{name} cannot be built: {}",
-                    String::from_utf8_lossy(&run.stderr).trim()
-                ));
+            Err(error) => {
+                let message = format!("{name} is neither installed nor can it be built: go: {error}");
+                return Err(Absent::Missing(message));
             }
+            Ok(run) if !run.status.success() => return Err(broken(String::from_utf8_lossy(&run.stderr).into_owned())),
             Ok(_) => {}
         }
-        fs::write(&stamp, sums).map_err(|error| format!("{}: {error}", stamp.display()))?;
+        fs::write(&stamp, sums).map_err(|error| broken(error.to_string()))?;
         eprintln!("built {name} in {} s", began.elapsed().as_secs());
         Ok(program)
     }
