@@ -127,10 +127,8 @@ impl Module {
             let message = format!("KUBERNETES_VERSION is {version}; use 1.34, 1.35 or 1.36");
             return Err(Absent::Broken(message));
         };
-        let exact = text
-            .lines()
-            .find_map(|line| line.trim().strip_prefix("k8s.io/kubernetes "))
-            .unwrap();
+        let mut words = text.split_whitespace().skip_while(|word| *word != "k8s.io/kubernetes");
+        let exact = words.nth(1).unwrap();
         let (major, minor) = version.split_once('.').unwrap();
         for (variable, value) in [("gitVersion", exact), ("gitMajor", major), ("gitMinor", minor)] {
             write!(module.stamps, " -X {package}.{variable}={value}").unwrap();
