@@ -19,6 +19,8 @@ mod support {
 
 mod apply;
 mod crossplane;
+mod deletion;
+mod force;
 mod held;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -43,8 +45,10 @@ fn main() -> ExitCode {
         ("apply", apply::CASES),
         ("held", held::CASES),
         ("crossplane", crossplane::CASES),
+        ("force", force::CASES),
+        ("deletion", deletion::CASES),
     ];
-    let alone: [(&str, &[Case]); 0] = [];
+    let alone = [("force", force::ALONE)];
     let platform: Arc<Lazy> = Arc::default();
     let mut trials = Vec::new();
     for (cases, is_alone) in [(&shared[..], false), (&alone[..], true)] {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -25,8 +26,8 @@ const VALIDATING: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhoo
 const SERVICE: &str = "idp-multicloud-admission";
 const NAMESPACE: &str = "idp-multicloud";
 
-/// Claims that are older than the webhook live here: `plain` as an app team wrote it, and `composed` as Crossplane
-/// left it, which has picked a composition.
+/// Claims that are older than the webhook live here: `plain` as an app team wrote it, `cased` with an environment in
+/// capitals, `empty` without a spec, and `composed` as Crossplane left it, which has picked a composition.
 pub const OLDER: &str = "older";
 
 /// A cell that only has room without a standby, in the cheapest cloud.
@@ -114,6 +115,34 @@ impl Platform {
         self.balancer.cut();
     }
 
+    /// Takes the servers away until the outage is dropped.
+    pub fn stop_serving(&self) -> Outage<'_> {
+        self.balancer.set(&[]);
+        self.balancer.cut();
+        Outage {
+            platform: self,
+            mend: |platform| {
+                platform.serve_again();
+                platform.await_placing();
+            },
+        }
+    }
+
+    /// Takes our configuration of mutating webhooks away until the outage is dropped.
+    pub fn unconfigure(&self) -> Outage<'_> {
+        let outage = Outage {
+            platform: self,
+            mend: Self::install_webhooks,
+        };
+        self.delete_mutating();
+        eventually("the webhook is not called", || {
+            let change = json!({"spec": {"parameters": {"size": "huge"}}});
+            let older = self.in_namespace(OLDER);
+            older.call("PATCH", "plain?dryRun=All", Some(&change)).code == 200
+        });
+        outage
+    }
+
     /// How many reviews the two servers have answered, with these words in the metric's labels.
     pub fn reviews(&self, labels: &[&str]) -> f64 {
         let metrics = self.servers.iter().map(Server::metrics).collect::<String>();
@@ -178,6 +207,10 @@ impl Platform {
         let mut composed = claim("composed", json!({}));
         composed["spec"]["crossplane"] = json!({"compositionRef": {"name": "aws"}});
         older.apply(&composed).ok();
+        older.apply(&claim("cased", json!({"environment": "Dev"}))).ok();
+        let mut empty = claim("empty", json!({}));
+        empty.as_object_mut().unwrap().remove("spec");
+        older.apply(&empty).ok();
 
         self.install_policies();
         self.install_webhooks();
@@ -272,6 +305,24 @@ impl Platform {
             row = if placed { row + 1 } else { 0 };
             row == 10
         });
+    }
+}
+
+/// Something is taken away. Dropped, it is there again, also when the case has failed.
+pub struct Outage<'a> {
+    platform: &'a Platform,
+    mend: fn(&Platform),
+}
+
+impl Drop for Outage<'_> {
+    fn drop(&mut self) {
+        let mended = catch_unwind(AssertUnwindSafe(|| (self.mend)(self.platform)));
+        // While a panic is on its way, another one would end the whole run.
+        if let Err(why) = mended
+            && !thread::panicking()
+        {
+            resume_unwind(why);
+        }
     }
 }
 
