@@ -22,6 +22,7 @@ mod crossplane;
 mod deletion;
 mod force;
 mod held;
+mod helm;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         ("crossplane", crossplane::CASES),
         ("force", force::CASES),
         ("deletion", deletion::CASES),
+        ("helm", helm::CASES),
     ];
     let alone = [("force", force::ALONE)];
     let platform: Arc<Lazy> = Arc::default();

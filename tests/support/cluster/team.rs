@@ -1,5 +1,6 @@
 //! A namespace of its own for one case, and what an app team does in it.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -81,9 +82,10 @@ impl Team<'_> {
         self.kubectl_with(&[args, &["--filename", "-"]].concat(), &object.to_string())
     }
 
-    /// Runs Helm in the namespace.
+    /// Runs Helm in the namespace, under the name that it has everywhere: it signs what it writes with it.
     pub fn helm(&self, helm: &Path, args: &[&str]) -> Ran {
         let mut command = Command::new(helm);
+        command.arg0("helm");
         command.args(["--namespace", &self.namespace]).args(args);
         self.platform.api.prepare(&mut command, self.user);
         run(command, "")
