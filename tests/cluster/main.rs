@@ -23,6 +23,7 @@ mod deletion;
 mod force;
 mod held;
 mod helm;
+mod outage;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         ("deletion", deletion::CASES),
         ("helm", helm::CASES),
     ];
-    let alone = [("force", force::ALONE)];
+    let alone = [("force", force::ALONE), ("outage", outage::CASES)];
     let platform: Arc<Lazy> = Arc::default();
     let mut trials = Vec::new();
     for (cases, is_alone) in [(&shared[..], false), (&alone[..], true)] {

@@ -115,25 +115,22 @@ impl Platform {
         self.balancer.cut();
     }
 
-    /// Takes the servers away until the outage is dropped.
-    pub fn stop_serving(&self) -> Outage<'_> {
-        self.balancer.set(&[]);
-        self.balancer.cut();
-        Outage {
-            platform: self,
-            mend: |platform| {
-                platform.serve_again();
-                platform.await_placing();
-            },
-        }
+    /// What is taken away from now on is there again once this is dropped, also if the case fails.
+    pub fn outage(&self) -> Outage<'_> {
+        Outage(self)
     }
 
-    /// Takes our configuration of mutating webhooks away until the outage is dropped.
+    /// Takes the servers away.
+    pub fn stop_serving(&self) -> Outage<'_> {
+        let outage = self.outage();
+        self.balancer.set(&[]);
+        self.balancer.cut();
+        outage
+    }
+
+    /// Takes our configuration of mutating webhooks away.
     pub fn unconfigure(&self) -> Outage<'_> {
-        let outage = Outage {
-            platform: self,
-            mend: Self::install_webhooks,
-        };
+        let outage = self.outage();
         self.delete_mutating();
         eventually("the webhook is not called", || {
             let change = json!({"spec": {"parameters": {"size": "huge"}}});
@@ -145,14 +142,7 @@ impl Platform {
 
     /// How many reviews the two servers have answered, with these words in the metric's labels.
     pub fn reviews(&self, labels: &[&str]) -> f64 {
-        let metrics = self.servers.iter().map(Server::metrics).collect::<String>();
-        let counts = metrics
-            .lines()
-            .filter(|line| line.starts_with("idp_admission_reviews_total{"));
-        let counts = counts.filter(|line| labels.iter().all(|label| line.contains(label)));
-        counts
-            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
-            .sum()
+        self.servers.iter().map(|server| reviews(server, labels)).sum()
     }
 
     /// A namespace for one case.
@@ -295,6 +285,12 @@ impl Platform {
             .ok();
     }
 
+    /// Deletes our configuration of validating webhooks.
+    pub fn delete_validating(&self) {
+        let path = format!("{VALIDATING}/idp-multicloud");
+        self.api.call(User::Admin, "DELETE", &path, None).ok();
+    }
+
     /// Waits until a claim would be placed, ten times in a row: what was deleted or stopped is back in force.
     pub fn await_placing(&self) {
         let older = self.in_namespace(OLDER);
@@ -308,22 +304,41 @@ impl Platform {
     }
 }
 
-/// Something is taken away. Dropped, it is there again, also when the case has failed.
-pub struct Outage<'a> {
-    platform: &'a Platform,
-    mend: fn(&Platform),
-}
+/// See [`Platform::outage`].
+pub struct Outage<'a>(&'a Platform);
 
 impl Drop for Outage<'_> {
     fn drop(&mut self) {
-        let mended = catch_unwind(AssertUnwindSafe(|| (self.mend)(self.platform)));
+        let Self(platform) = *self;
+        let mended = catch_unwind(AssertUnwindSafe(|| {
+            for server in &platform.servers {
+                server.signal("CONT");
+            }
+            platform.serve_again();
+            // `kubectl apply` would leave in place what was added to them.
+            for configurations in [MUTATING, VALIDATING] {
+                let path = format!("{configurations}/idp-multicloud");
+                platform.api.call(User::Admin, "DELETE", &path, None);
+            }
+            platform.install_webhooks();
+        }));
         // While a panic is on its way, another one would end the whole run.
-        if let Err(why) = mended
-            && !thread::panicking()
-        {
+        if let (Err(why), false) = (mended, thread::panicking()) {
             resume_unwind(why);
         }
     }
+}
+
+/// How many reviews a server has answered, with these words in the metric's labels.
+pub fn reviews(server: &Server, labels: &[&str]) -> f64 {
+    let metrics = server.metrics();
+    let counts = metrics
+        .lines()
+        .filter(|line| line.starts_with("idp_admission_reviews_total{"));
+    let counts = counts.filter(|line| labels.iter().all(|label| line.contains(label)));
+    counts
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+        .sum()
 }
 
 fn issue(authority: &Authority, dir: &Path) -> Pair {
