@@ -23,6 +23,7 @@ mod deletion;
 mod force;
 mod held;
 mod helm;
+mod load;
 mod outage;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,7 +52,11 @@ fn main() -> ExitCode {
         ("deletion", deletion::CASES),
         ("helm", helm::CASES),
     ];
-    let alone = [("force", force::ALONE), ("outage", outage::CASES)];
+    let alone = [
+        ("force", force::ALONE),
+        ("outage", outage::CASES),
+        ("load", load::CASES),
+    ];
     let platform: Arc<Lazy> = Arc::default();
     let mut trials = Vec::new();
     for (cases, is_alone) in [(&shared[..], false), (&alone[..], true)] {

@@ -164,7 +164,7 @@ impl Answer {
 pub struct ApiServer {
     // Dropped in this order.
     controllers: OnceLock<Process>,
-    _apiserver: Process,
+    apiserver: Process,
     _etcd: Process,
     clients: Vec<kube::Client>,
     runtime: Runtime,
@@ -256,7 +256,7 @@ impl ApiServer {
         }
         Self {
             controllers: OnceLock::new(),
-            _apiserver: apiserver,
+            apiserver,
             _etcd: etcd.0,
             clients,
             runtime,
@@ -292,6 +292,11 @@ impl ApiServer {
     /// A file that lets a user in.
     pub fn kubeconfig(&self, user: User) -> PathBuf {
         kubeconfig_path(self.dir.path(), user)
+    }
+
+    /// How much processor time the API server has taken.
+    pub fn cpu(&self) -> Duration {
+        self.apiserver.cpu()
     }
 
     /// A client of a user's.

@@ -9,12 +9,14 @@
 //! | [`balancer`] | what a Service is to the API server: one address, servers behind it that come and go |
 //! | [`platform`] | the CRD, webhooks and policies installed as shipped, and servers behind them |
 //! | [`team`] | a namespace of its own for one case, and what an app team does in it |
+//! | [`writers`] | twenty writers at once, and what they write |
 #![allow(
     dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
     reason = "a test helper: a failure is to fail the test that called it, and not every test file uses all of it"
 )]
 
@@ -25,3 +27,4 @@ pub mod pki;
 pub mod platform;
 pub mod process;
 pub mod team;
+pub mod writers;

@@ -3,8 +3,10 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use crate::support::guard::Guard;
+use crate::support::server::cpu;
 
 /// A running program; killed when dropped, and also if the test run is.
 pub struct Process {
@@ -35,6 +37,11 @@ impl Process {
         if let Some(status) = self.child.try_wait().unwrap() {
             panic!("ended with {status}:\n{}", self.log_end());
         }
+    }
+
+    /// How much processor time it has taken.
+    pub fn cpu(&self) -> Duration {
+        cpu(self.child.id())
     }
 
     /// The end of its log.
