@@ -28,6 +28,9 @@ pub const CASES: &[Case] = &[
     ),
 ];
 
+/// How many write at a time.
+const WRITERS: usize = 20;
+
 /// Sends claims to a new namespace: at least so many, and for as long as something else is done. Fails if one is
 /// refused, or not placed as `place` says.
 fn load(platform: &Platform, namespace: &str, least: usize, meanwhile: impl FnOnce() + Send) {
@@ -36,7 +39,7 @@ fn load(platform: &Platform, namespace: &str, least: usize, meanwhile: impl FnOn
     let made = |number| claim(&name(number), asked(number));
     let sent = thread::scope(|scope| {
         let meanwhile = scope.spawn(meanwhile);
-        let sent = send(platform, team.user, &path, made, |number| {
+        let sent = send(platform, WRITERS, team.user, &path, made, |number| {
             number < least || !meanwhile.is_finished()
         });
         meanwhile.join().unwrap();

@@ -9,7 +9,7 @@
 //! | [`balancer`] | what a Service is to the API server: one address, servers behind it that come and go |
 //! | [`platform`] | the CRD, webhooks and policies installed as shipped, and servers behind them |
 //! | [`team`] | a namespace of its own for one case, and what an app team does in it |
-//! | [`writers`] | twenty writers at once, and what they write |
+//! | [`writers`] | many writers at once, and what they write |
 #![allow(
     dead_code,
     clippy::unwrap_used,

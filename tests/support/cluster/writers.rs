@@ -1,4 +1,4 @@
-//! Twenty writers at once, and what they write.
+//! Many writers at once, and what they write.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -8,9 +8,6 @@ use serde_json::{Value, json};
 
 use super::apiserver::{Answer, User};
 use super::platform::Platform;
-
-/// How many write at a time.
-pub const WRITERS: usize = 20;
 
 /// What `spec.parameters` asks for: one of a thousand different requests, all of which fit somewhere.
 pub fn asked(number: usize) -> Value {
@@ -40,9 +37,10 @@ pub struct Sent {
     pub took: Duration,
 }
 
-/// Twenty writers send claims by number to a path, for as long as `more` says so.
+/// Some writers send claims by number to a path, for as long as `more` says so.
 pub fn send(
     platform: &Platform,
+    writers: usize,
     user: User,
     path: &str,
     made: impl Fn(usize) -> Value + Sync,
@@ -66,7 +64,7 @@ pub fn send(
         }
     };
     thread::scope(|scope| {
-        let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(write)).collect();
+        let writers: Vec<_> = (0..writers).map(|_| scope.spawn(write)).collect();
         writers.into_iter().flat_map(|writer| writer.join().unwrap()).collect()
     })
 }
