@@ -175,13 +175,7 @@ fn restored(platform: &Platform) {
     ] {
         backup["metadata"].as_object_mut().unwrap().remove(field);
     }
-    team.kubectl(&[
-        "annotate",
-        "mysqlinstanceclaim",
-        "db",
-        "platform.example.org/allow-deletion=true",
-    ])
-    .ok();
+    team.allow_deletion("db");
     team.kubectl(&["delete", "mysqlinstanceclaim", "db"]).ok();
 
     team.apply(&backup).refused(&["Forbidden", "spec.parameters.provider"]);

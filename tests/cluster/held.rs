@@ -127,13 +127,7 @@ fn replaced_by_force(platform: &Platform) {
     team.send(&["replace", "--force"], &cheap)
         .refused(&["platform.example.org/allow-deletion=true"]);
     team.assert_unmoved(&kept);
-    team.kubectl(&[
-        "annotate",
-        "mysqlinstanceclaim",
-        "db",
-        "platform.example.org/allow-deletion=true",
-    ])
-    .ok();
+    team.allow_deletion("db");
     team.send(&["replace", "--force"], &cheap).ok();
     let anew = team.claim("db");
     assert_ne!(anew["metadata"]["uid"], kept["metadata"]["uid"]);

@@ -143,6 +143,12 @@ impl Team<'_> {
         );
     }
 
+    /// Says on a claim that it may be deleted.
+    pub fn allow_deletion(&self, name: &str) {
+        let allow = "platform.example.org/allow-deletion=true";
+        self.kubectl(&["annotate", "mysqlinstanceclaim", name, allow]).ok();
+    }
+
     /// What Crossplane writes into `spec.crossplane`, by its own account.
     pub fn crossplane_writes(&self, name: &str, fields: Value) -> Value {
         let change = json!({"spec": {"crossplane": fields}});
