@@ -41,6 +41,16 @@ fn a_bare_claim_posted_over_tls_comes_back_placed() {
 }
 
 #[test]
+fn the_paths_that_say_to_try_again_are_the_same_webhooks() {
+    let server = Server::start(&[]);
+    let mut connection = server.connect();
+    for webhook in ["/mutate", "/validate"] {
+        let [plain, shown] = ["", "/try-again"].map(|end| connection.post(&format!("{webhook}{end}"), REVIEW));
+        assert_eq!((shown.status, &shown.body), (200, &plain.body), "{webhook}");
+    }
+}
+
+#[test]
 fn one_connection_carries_many_reviews_over_either_tls_version() {
     let server = Server::start(&[]);
     for (version, shown) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {

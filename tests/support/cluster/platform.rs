@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -394,11 +393,6 @@ fn rights() -> String {
         binding("cluster-admin", "Group", OPERATORS),
     ]})
     .to_string()
-}
-
-/// Waits a little: for what the API server learns by watching, where nothing shows that it has.
-pub fn settle() {
-    thread::sleep(Duration::from_millis(500));
 }
 
 /// The collection of a namespace's claims, or one of them.
