@@ -2,6 +2,7 @@
 //! rest goes on.
 
 use std::net::SocketAddr;
+use std::thread;
 
 use serde_json::{Value, json};
 
@@ -108,32 +109,36 @@ fn outage(platform: &Platform, namespace: &str, why: &str, away: impl FnOnce()) 
     assert_eq!(team.claim("kept")["spec"]["parameters"]["storageGB"], 100);
 }
 
-/// Nothing is created, and no spec or reason changes.
+/// Nothing is created, and no spec or reason changes. All at once, as each may wait for the webhook's time to be up.
 fn claims_wait(team: &Team<'_>, kept: &Value) {
-    let larger = claim("kept", json!({"storageGB": 100}));
-    for (args, object, entry) in [
-        (&["create"][..], claim("refused", json!({})), CREATE),
-        (&["apply"], claim("refused", json!({})), CREATE),
-        (&["apply", "--server-side"], claim("refused", json!({})), CREATE),
-        (&["apply"], larger.clone(), UPDATE),
-        (&["apply", "--force"], larger.clone(), UPDATE),
-        (&["apply", "--force"], claim("kept", json!({"storageGB": "10"})), UPDATE),
-        (&["apply", "--server-side", "--force-conflicts"], larger.clone(), UPDATE),
-        (&["replace"], claim("kept", json!({})), UPDATE),
-    ] {
+    let (new, larger) = (claim("refused", json!({})), claim("kept", json!({"storageGB": 100})));
+    let wrong = claim("kept", json!({"storageGB": "10"}));
+    let sent = [
+        (&["create"][..], &new, CREATE),
+        (&["apply"], &new, CREATE),
+        (&["apply", "--server-side"], &new, CREATE),
+        (&["apply"], &larger, UPDATE),
+        (&["apply", "--force"], &larger, UPDATE),
+        (&["apply", "--force"], &wrong, UPDATE),
+        (&["apply", "--server-side", "--force-conflicts"], &larger, UPDATE),
+        (&["replace"], &claim("kept", json!({})), UPDATE),
+    ];
+    let ran = at_once(&sent, |(args, object, _)| team.send(args, object));
+    for (ran, (_, _, entry)) in ran.into_iter().zip(sent) {
         let failed = format!("failed calling webhook \"{entry}\"");
-        team.send(args, &object).refused(&["(InternalError)", &failed, REMEDY]);
+        ran.refused(&["(InternalError)", &failed, REMEDY]);
     }
     // Its DELETE is refused, before anything else.
     team.send(&["replace", "--force"], &larger).refused(&["(Forbidden)"]);
-    for change in [
+    let changes = [
         json!({"spec": {"parameters": {"size": "large"}}}),
         json!({"spec": {"parameters": {"provider": "gcp"}}}),
         json!({"spec": {"parameters": {"provider": null, "region": null, "runtimeCluster": null, "network": null}}}),
         json!({"spec": {"crossplane": null}}),
         json!({"metadata": {"annotations": {REASON: null}}}),
-    ] {
-        unavailable(team.call("PATCH", "kept", Some(&change)), UPDATE);
+    ];
+    for answer in at_once(&changes, |change| team.call("PATCH", "kept", Some(change))) {
+        unavailable(answer, UPDATE);
     }
     assert_eq!(team.stored("refused"), None, "wanted: no claim; saw: one");
     team.assert_unmoved(kept);
@@ -142,6 +147,15 @@ fn claims_wait(team: &Team<'_>, kept: &Value) {
         now["spec"], kept["spec"],
         "wanted: the spec on the right; saw: the one on the left"
     );
+}
+
+/// Does the same with each, all at the same time.
+fn at_once<T: Sync, R: Send>(each: &[T], done: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    thread::scope(|scope| {
+        let done = &done;
+        let running: Vec<_> = each.iter().map(|one| scope.spawn(move || done(one))).collect();
+        running.into_iter().map(|one| one.join().unwrap()).collect()
+    })
 }
 
 /// Fails unless the API server says that it could not call the webhook.
@@ -197,7 +211,10 @@ fn take_up(team: &Team<'_>, name: &str) {
         team.call("PUT", &format!("{name}{rest}"), Some(&object)).ok();
     };
     let conditions = |ready: &str, reason: &str| {
-        let condition = |kind: &str, status: &str, reason: &str| json!({"type": kind, "status": status, "reason": reason, "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        let condition = |kind: &str, status: &str, reason: &str| {
+            let time = "2026-01-01T00:00:00Z";
+            json!({"type": kind, "status": status, "reason": reason, "lastTransitionTime": time})
+        };
         json!([
             condition("Synced", "True", "ReconcileSuccess"),
             condition("Ready", ready, reason)
@@ -295,7 +312,7 @@ fn deleted(platform: &Platform) {
     platform.delete_mutating();
     let what = "no configuration";
     await_refusal(&team, what, "no params found for policy binding");
-    // The API server's own answer where the policy's parameter is missing; there is no claim yet that a tool could delete.
+    // The API server answers this itself, and with no other code; there is no claim yet that a tool could delete.
     nothing_is_created(&team, what, &kept, &[422], "no params found for policy binding");
     nothing_is_moved(&team, &kept, &[403]);
     for args in [&["replace"][..], &["replace", "--force"]] {
@@ -420,7 +437,11 @@ fn gcp() -> Value {
 #[track_caller]
 fn nothing_is_moved(team: &Team<'_>, kept: &Value, codes: &[u16]) {
     let provider = json!({"matchLabels": {"db.platform.example.org/provider": "gcp"}});
-    for change in [
+    let alone = gcp();
+    let alone = alone.as_object().unwrap().iter().flat_map(|(field, value)| {
+        [value, &Value::Null].map(|value| json!({"spec": {"parameters": {field.as_str(): value}}}))
+    });
+    let changes = [
         json!({"spec": {"parameters": gcp()}}),
         json!({"spec": {"parameters": {"provider": null, "region": null, "runtimeCluster": null, "network": null}}}),
         json!({"spec": {"parameters": {"cell": "archive"}}}),
@@ -432,7 +453,8 @@ fn nothing_is_moved(team: &Team<'_>, kept: &Value, codes: &[u16]) {
         json!({"metadata": {"annotations": {REASON: null}}}),
         json!({"metadata": {"annotations": {REASON: "{}"}}}),
         json!({"metadata": {"annotations": null}}),
-    ] {
+    ];
+    for change in changes.into_iter().chain(alone) {
         for user in [User::Developer, User::Admin] {
             let answer = team.by(user).call("PATCH", "kept", Some(&change));
             assert!(
