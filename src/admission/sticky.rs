@@ -113,8 +113,9 @@ impl Held {
         for key in old.keys().chain(new.keys().filter(|key| !old.contains_key(*key))) {
             let (stored, given) = (old.get(key), new.get(key));
             // Crossplane may write all of its own fields, but once it has chosen a composition, another one would
-            // delete what that one does not name.
-            if writer.crossplane && (key != "compositionRef" || stored.is_none_or(Value::is_null)) {
+            // delete what that one does not name; and without the selector it would pick one at random.
+            let held = ["compositionRef", "compositionSelector"].contains(&key.as_str());
+            if writer.crossplane && (!held || stored.is_none_or(Value::is_null)) {
                 continue;
             }
             let path = format!("spec.crossplane.{}", Shown(key));

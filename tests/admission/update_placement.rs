@@ -92,10 +92,17 @@ impl Who {
 
     /// Whether this writer may do as it likes with the value at `pointer`, where the stored claim is [`running`].
     fn is_free_with(self, pointer: &str) -> bool {
-        self == Self::Crossplane
-            && pointer.starts_with("/spec/crossplane/")
-            && !pointer.starts_with("/spec/crossplane/compositionRef")
-            || self == Self::Crossplane && pointer.starts_with("/spec/crossplane/compositionRevisionRef")
+        let parts = [
+            "compositionRevisionRef",
+            "compositionRevisionSelector",
+            "compositionUpdatePolicy",
+            "resourceRefs",
+            "more",
+        ];
+        let part = pointer
+            .strip_prefix("/spec/crossplane/")
+            .and_then(|rest| rest.split('/').next());
+        self == Self::Crossplane && part.is_some_and(|part| parts.contains(&part))
     }
 }
 
@@ -445,11 +452,14 @@ fn a_composition_once_chosen_never_changes_not_even_by_crossplane() {
             ["PlacementChanged spec.crossplane.compositionRef.name"]
         );
     }
-    // Left out, it comes back, and what else Crossplane wrote stands.
+    // Left out, it comes back with the selector, and what else Crossplane wrote stands.
     let without = running().set("/spec/crossplane", json!({"resourceRefs": []}));
+    let selector = "/spec/crossplane/compositionSelector";
     assert_eq!(
         update(&running(), &without).by_crossplane().answer().patched(),
-        without.set("/spec/crossplane/compositionRef", json!({"name": "mysql-aws"}))
+        without
+            .set("/spec/crossplane/compositionRef", json!({"name": "mysql-aws"}))
+            .set(selector, running().at(selector).clone())
     );
     let all = running().unset("/spec/crossplane");
     assert_eq!(update(&running(), &all).by_crossplane().answer().patched(), running());

@@ -73,10 +73,21 @@ fn chosen(platform: &Platform) {
             let answer = team.by(user).call("PATCH", "db", Some(&change));
             // Left out by others, it is put back.
             if user == User::Crossplane || !other.is_null() {
-                answer.forbidden(&["spec.crossplane.compositionRef"]);
+                answer.forbidden(&["compositionRef"]);
             }
         }
         team.assert_unmoved(&composed);
+    }
+    // Nor does its account take the selector off, with which Crossplane found it, or all of them at once.
+    for change in [
+        json!({"compositionSelector": null}),
+        json!({"compositionSelector": {"matchLabels": {"db.platform.example.org/provider": "gcp"}}}),
+        Value::Null,
+    ] {
+        let change = json!({"spec": {"crossplane": change}});
+        team.by(User::Crossplane)
+            .call("PATCH", "db", Some(&change))
+            .forbidden(&["compositionSelector"]);
     }
     // Together with a change of what is asked for the webhook judges it, too.
     let both =

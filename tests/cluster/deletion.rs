@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::Case;
 use crate::support::cluster::apiserver::{Ran, User};
-use crate::support::cluster::platform::{OLDER, Platform};
-use crate::support::cluster::team::{Team, claim};
+use crate::support::cluster::platform::{ODD, OLDER, Platform};
+use crate::support::cluster::team::{Team, claim, remedy};
 use crate::support::server::eventually;
 
 pub const CASES: &[Case] = &[
@@ -20,6 +20,7 @@ pub const CASES: &[Case] = &[
         "an_environment_in_capitals_or_none_at_all_is_not_disposable",
         other_environments,
     ),
+    ("a_claim_older_than_its_schema_is_kept_whatever_its_shape", odd),
     ("a_claim_is_not_made_disposable_to_be_deleted", made_disposable),
     ("a_terminating_claim_goes_once_its_finalizers_do", finalizers),
     ("a_terminating_claim_keeps_its_placement_and_nothing_else", terminating),
@@ -94,15 +95,6 @@ fn shop(environment: &str) -> Value {
     let mut shop = claim("db", json!({"environment": environment}));
     shop["metadata"]["labels"] = json!({"app": "shop"});
     shop
-}
-
-/// The command that a refusal says to run, whatever stands around it.
-#[track_caller]
-fn remedy(refusal: &str) -> Vec<&str> {
-    let command = refusal.split("kubectl annotate").nth(1);
-    let command = command.and_then(|rest| rest.split(['\n', '\'', '"']).next());
-    let command = command.unwrap_or_else(|| panic!("wanted: a refusal with a command; saw: {refusal}"));
-    [&["annotate"], command.split_whitespace().collect::<Vec<_>>().as_slice()].concat()
 }
 
 /// Runs the command in a refusal, from wherever its reader happens to be.
@@ -216,6 +208,22 @@ fn other_environments(platform: &Platform) {
             name,
             "wanted: a command for {name}; saw: {refusal}"
         );
+    }
+}
+
+/// No expression fails on them, which would be 422: they are labelled and kept as others are.
+fn odd(platform: &Platform) {
+    let team = platform.in_namespace(OLDER);
+    for (name, _) in ODD {
+        for user in User::ALL {
+            let label = json!({"metadata": {"labels": {"seen-by": format!("{user:?}")}}});
+            let answer = team.by(user).call("PATCH", &format!("{name}?dryRun=All"), Some(&label));
+            assert_eq!(answer.code, 200, "a label on {name} by {user:?}: saw {:#}", answer.body);
+        }
+        let refusal = team
+            .call("DELETE", &format!("{name}?dryRun=All"), None)
+            .forbidden(&["is kept"]);
+        assert_eq!(remedy(&refusal)[4], *name, "{refusal}");
     }
 }
 

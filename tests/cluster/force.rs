@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::Case;
 use crate::support::cluster::apiserver::{Answer, User};
-use crate::support::cluster::platform::{OLDER, Platform};
+use crate::support::cluster::platform::{OLDER, Outage, Platform};
 use crate::support::cluster::team::{Team, claim, placement};
 
 pub const CASES: &[Case] = &[
@@ -20,6 +20,14 @@ pub const ALONE: &[Case] = &[
     (
         "no_value_gets_a_claim_deleted_once_the_webhook_configuration_is_gone",
         unconfigured,
+    ),
+    (
+        "what_the_api_server_itself_refuses_gets_no_claim_deleted_while_the_webhook_is_down",
+        its_own_down,
+    ),
+    (
+        "what_the_api_server_itself_refuses_gets_no_claim_deleted_without_a_configuration",
+        its_own_unconfigured,
     ),
     ("the_policy_alone_lets_each_account_write_its_own_part_only", accounts),
 ];
@@ -407,6 +415,21 @@ fn wrong_types(platform: &Platform) {
 
 fn its_own(platform: &Platform) {
     let team = platform.team("force-own");
+    kept_from_its_own(&team, || None);
+}
+
+fn its_own_down(platform: &Platform) {
+    let team = platform.team("force-own-down");
+    kept_from_its_own(&team, || Some(platform.stop_serving()));
+}
+
+fn its_own_unconfigured(platform: &Platform) {
+    let team = platform.team("force-own-unconfigured");
+    kept_from_its_own(&team, || Some(platform.unconfigure()));
+}
+
+/// Sends what the API server itself refuses to claims that run, once something has been taken away.
+fn kept_from_its_own<'a>(team: &Team<'a>, away: impl FnOnce() -> Option<Outage<'a>>) {
     let rows = [
         ("/metadata/labels/team", json!("no label!"), 422),
         ("/metadata/labels/no key!", json!("x"), 422),
@@ -416,7 +439,8 @@ fn its_own(platform: &Platform) {
         ("/metadata/uid", json!("00000000-0000-0000-0000-000000000000"), 422),
         ("/metadata/resourceVersion", json!("1"), 409),
     ];
-    let claims = running(&team, rows.len());
+    let claims = running(team, rows.len());
+    let _outage = away();
     for ((at, value, code), before) in rows.iter().zip(&claims) {
         let name = before["metadata"]["name"].as_str().unwrap();
         let change = with(json!({}), at, value);
@@ -505,7 +529,7 @@ fn accounts(platform: &Platform) {
         let team = team.by(user);
         for (field, value) in &other {
             let allowed = match user {
-                User::Crossplane => *field != "compositionRef",
+                User::Crossplane => !["compositionRef", "compositionSelector"].contains(field),
                 User::Operator => rolled_out.contains(field),
                 User::Admin | User::Developer => false,
             };

@@ -339,17 +339,22 @@ fn status_and_finalizers(platform: &Platform) {
 
 fn fixed(platform: &Platform) {
     let team = platform.team("held-fixed");
-    let before = team.placed("db", json!({"ha": false}));
-    for (field, value) in [("cell", "archive"), ("environment", "dev")] {
-        let moved = claim("db", json!({"ha": false, field: value}));
+    for (name, field, from, to) in [
+        ("cell", "cell", "payments", "archive"),
+        ("cell-back", "cell", "archive", "payments"),
+        ("environment", "environment", "prod", "dev"),
+        ("environment-back", "environment", "dev", "prod"),
+    ] {
+        let before = team.placed(name, json!({"ha": false, field: from}));
+        let moved = claim(name, json!({"ha": false, field: to}));
         for user in [User::Developer, User::Operator, User::Crossplane] {
-            let answer = team.by(user).call("PATCH", "db", Some(&json!({"spec": moved["spec"]})));
+            let answer = team.by(user).call("PATCH", name, Some(&json!({"spec": moved["spec"]})));
             answer.forbidden(&[&format!("spec.parameters.{field}")]);
         }
-        team.apply(&moved)
-            .refused(&["Forbidden", "set it back, or make a new claim and move the data"]);
+        let refused = team.apply(&moved);
+        refused.refused(&["Forbidden", "set it back, or make a new claim and move the data"]);
+        team.assert_unmoved(&before);
     }
-    team.assert_unmoved(&before);
 }
 
 /// A merge patch of the parameters.
@@ -401,13 +406,16 @@ fn older(platform: &Platform) {
     ] {
         change(&team, "plain", parameters).forbidden(&["is not stored and cannot be added"]);
     }
-    for patch in [
-        json!({"metadata": {"annotations": {REASON: "{}"}}}),
-        json!({"spec": {"crossplane": {"compositionRef": {"name": "mysql-aws"}}}}),
-        json!({"spec": {"crossplane": {}}}),
+    for (named, patch) in [
+        (REASON, json!({"metadata": {"annotations": {REASON: "{}"}}})),
+        (
+            "spec.crossplane",
+            json!({"spec": {"crossplane": {"compositionRef": {"name": "mysql-aws"}}}}),
+        ),
+        ("spec.crossplane", json!({"spec": {"crossplane": {}}})),
     ] {
         for user in [User::Developer, User::Operator] {
-            team.by(user).call("PATCH", "plain", Some(&patch)).forbidden(&[]);
+            team.by(user).call("PATCH", "plain", Some(&patch)).forbidden(&[named]);
         }
     }
     assert_eq!(

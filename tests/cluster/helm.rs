@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::Case;
 use crate::support::cluster::apiserver::{Ran, User};
 use crate::support::cluster::platform::Platform;
-use crate::support::cluster::team::{REASON, Team, assert_placed};
+use crate::support::cluster::team::{REASON, Team, assert_placed, remedy};
 
 /// One case a flavour of Helm, in a namespace of its own.
 macro_rules! cases {
@@ -527,21 +527,10 @@ fn uninstalled(release: &Release) {
     release.assert_is(2, "deployed");
     release.assert_asks_for(&installed, "medium", 50);
 
-    let remedy: Vec<_> = remedy.split(' ').collect();
     release.team.platform.api.kubectl(release.team.user, &remedy, "").ok();
     release.uninstall(&[]).ok();
     assert_eq!(release.team.stored("orders-db"), None);
     release.assert_gone();
-}
-
-/// The arguments of the kubectl command that a refusal or a warning says to run.
-#[track_caller]
-fn remedy(said: &str) -> &str {
-    let after = said
-        .split_once("first run: kubectl ")
-        .unwrap_or_else(|| panic!("wanted: a remedy; saw: {said}"))
-        .1;
-    after.split(['"', '\n', '\\']).next().unwrap()
 }
 
 fn disposable(release: &Release) {

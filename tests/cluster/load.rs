@@ -174,7 +174,7 @@ fn restarted(platform: &Platform) {
 fn determined(platform: &Platform) {
     let outage = platform.outage();
     let mut teams = Vec::new();
-    let mut reasons = BTreeSet::new();
+    let mut bytes = BTreeSet::new();
     for (server, names) in platform.servers.iter().zip([0..10, 10..20]) {
         platform.balancer.set(&[server.admission().unwrap()]);
         platform.balancer.cut();
@@ -186,8 +186,8 @@ fn determined(platform: &Platform) {
             }
             for number in names.clone() {
                 let made = teams[n].call("POST", "", Some(&claim(&name(number), json!({})))).ok();
-                let (_, decided) = decided(&made);
-                reasons.insert(decided.0);
+                let (_, (reason, ..)) = decided(&made);
+                bytes.insert((reason, made["spec"].to_string()));
             }
         }
         let placed = reviews(server, &["placed"]) - before;
@@ -197,6 +197,6 @@ fn determined(platform: &Platform) {
             "wanted: this server has placed 50 claims; saw: the number on the left"
         );
     }
-    assert_eq!(reasons.len(), 1, "wanted: one reason; saw: {reasons:#?}");
+    assert_eq!(bytes.len(), 1, "wanted: one reason and spec; saw: {bytes:#?}");
     drop(outage);
 }

@@ -24,6 +24,7 @@ mod force;
 mod held;
 mod helm;
 mod load;
+mod others;
 mod outage;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         ("force", force::CASES),
         ("deletion", deletion::CASES),
         ("helm", helm::CASES),
+        ("others", others::CASES),
     ];
     let alone = [
         ("force", force::ALONE),

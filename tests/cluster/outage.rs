@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::Case;
-use crate::support::cluster::apiserver::{self, Answer, User, free_port};
+use crate::support::cluster::apiserver::{self, Answer, User, await_answer, free_port};
 use crate::support::cluster::pki::Authority;
 use crate::support::cluster::platform::{Platform, path};
 use crate::support::cluster::team::{REASON, Team, assert_placed, claim, placement};
@@ -37,6 +37,7 @@ pub const CASES: &[Case] = &[
         "with_the_validating_configuration_deleted_claims_are_still_placed",
         not_validated,
     ),
+    ("without_the_validating_webhook_claims_wait", validating_away),
     ("crossplane_takes_a_claim_up_without_a_call_of_the_webhook", taken_up),
 ];
 
@@ -308,8 +309,7 @@ fn taken_up(platform: &Platform) {
 fn deleted(platform: &Platform) {
     let team = platform.team("outage-deleted");
     let kept = team.placed("kept", json!({}));
-    let _outage = platform.outage();
-    platform.delete_mutating();
+    let _outage = platform.unconfigure();
     let what = "no configuration";
     await_refusal(&team, what, "no params found for policy binding");
     // The API server answers this itself, and with no other code; there is no claim yet that a tool could delete.
@@ -394,8 +394,8 @@ fn opened(platform: &Platform) {
 
 /// Waits until a bare claim is refused with these words.
 fn await_refusal(team: &Team<'_>, what: &str, says: &str) {
-    eventually(&format!("creates are refused with {what}"), || {
-        let answer = team.call("POST", "?dryRun=All", Some(&claim("not-kept", json!({}))));
+    let ask = || team.call("POST", "?dryRun=All", Some(&claim("not-kept", json!({}))));
+    await_answer(&format!("creates are refused with {what}"), ask, |answer| {
         answer.body["message"]
             .as_str()
             .is_some_and(|message| message.contains(says))
@@ -466,6 +466,17 @@ fn nothing_is_moved(team: &Team<'_>, kept: &Value, codes: &[u16]) {
             team.assert_unmoved(kept);
         }
     }
+}
+
+fn validating_away(platform: &Platform) {
+    let team = platform.team("outage-validating-away");
+    let _outage = platform.outage();
+    platform.call_validating_at(free_port());
+    let ask = || team.call("POST", "?dryRun=All", Some(&claim("refused", json!({}))));
+    await_answer("the validating webhook is not reached", ask, |answer| {
+        answer.code != 201
+    });
+    unavailable(ask(), "validate.mysqlinstanceclaims.platform.example.org");
 }
 
 fn not_validated(platform: &Platform) {

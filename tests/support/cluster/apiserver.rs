@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use axum::http::Request;
@@ -20,7 +21,9 @@ use tokio::runtime::Runtime;
 
 use super::binaries::Binaries;
 use super::pki::Authority;
-use super::process::Process;
+use super::process::{Process, without_proxy};
+use crate::support::guard::Guard;
+use crate::support::server::SOON;
 
 /// How long the servers may take to start on a machine that is busy building.
 const START: Duration = Duration::from_secs(90);
@@ -160,9 +163,29 @@ impl Answer {
     }
 }
 
+/// Waits until an answer fits; fails with the last one.
+#[track_caller]
+pub fn await_answer(what: &str, ask: impl Fn() -> Answer, mut fits: impl FnMut(&Answer) -> bool) {
+    let began = Instant::now();
+    loop {
+        let answer = ask();
+        if fits(&answer) {
+            return;
+        }
+        assert!(
+            began.elapsed() < SOON,
+            "still not: {what}; saw: {} {:#}",
+            answer.code,
+            answer.body
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A running API server, with etcd behind it.
 pub struct ApiServer {
     // Dropped in this order.
+    _sweeper: Guard,
     controllers: OnceLock<Process>,
     apiserver: Process,
     _etcd: Process,
@@ -176,6 +199,7 @@ impl ApiServer {
     /// Starts both and waits until the API server is ready.
     pub fn start(binaries: Binaries) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let sweeper = Guard::over_folder(dir.path());
         let at = |name: &str| dir.path().join(name);
         let mut etcd = etcd(&binaries, dir.path());
         let authority = Authority::new();
@@ -252,9 +276,10 @@ impl ApiServer {
                 "the API server is not ready:\n{}",
                 apiserver.log_end()
             );
-            std::thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(100));
         }
         Self {
+            _sweeper: sweeper,
             controllers: OnceLock::new(),
             apiserver,
             _etcd: etcd.0,
@@ -289,6 +314,13 @@ impl ApiServer {
             .collect()
     }
 
+    /// A folder that goes away with the API server.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let folder = self.dir.path().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
     /// A file that lets a user in.
     pub fn kubeconfig(&self, user: User) -> PathBuf {
         kubeconfig_path(self.dir.path(), user)
@@ -302,6 +334,11 @@ impl ApiServer {
     /// A client of a user's.
     pub fn client(&self, user: User) -> kube::Client {
         self.clients[User::ALL.iter().position(|each| *each == user).unwrap()].clone()
+    }
+
+    /// Does something beside the test, until its end.
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(future);
     }
 
     /// Waits for what is to be done.
@@ -322,6 +359,7 @@ impl ApiServer {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HELM_") || name.starts_with("KUBE")) {
             command.env_remove(name);
         }
+        without_proxy(command);
         command.env("KUBECONFIG", self.kubeconfig(user));
         command.env("KUBECACHEDIR", self.dir.path().join("cache"));
         // Helm's own caches and settings, and anything that kubectl would keep.

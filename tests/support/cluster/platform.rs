@@ -9,14 +9,13 @@ use std::thread;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::apiserver::{ApiServer, OPERATORS, User};
+use super::apiserver::{ApiServer, OPERATORS, User, await_answer};
 use super::balancer::Balancer;
 use super::binaries::Binaries;
 use super::pki::{Authority, Pair};
 use super::team::{CLAIMS, Team, claim};
-use crate::support::server::{Server, binary, eventually, on};
+use crate::support::server::{Server, binary, on};
 
 const MUTATING: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 const VALIDATING: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
@@ -28,6 +27,17 @@ const NAMESPACE: &str = "idp-multicloud";
 /// Claims that are older than the webhook live here: `plain` as an app team wrote it, `cased` with an environment in
 /// capitals, `empty` without a spec, and `composed` as Crossplane left it, which has picked a composition.
 pub const OLDER: &str = "older";
+
+/// Claims that are older than the schema, by name: what they have for a spec.
+pub const ODD: &[(&str, &str)] = &[
+    ("odd-spec", "[]"),
+    ("odd-text", "\"dev\""),
+    ("odd-parameters", "{\"parameters\": [\"dev\"]}"),
+    (
+        "odd-environment",
+        "{\"parameters\": {\"environment\": [\"dev\"]}, \"crossplane\": [\"dev\"]}",
+    ),
+];
 
 /// A cell that only has room without a standby, in the cheapest cloud.
 const ARCHIVE: &str = r"
@@ -51,21 +61,19 @@ pub struct Platform {
     pub balancer: Balancer,
     pub servers: [Server; 2],
     authority: Authority,
-    dir: TempDir,
+    dir: PathBuf,
 }
 
 impl Platform {
     /// Starts everything.
     pub fn start(binaries: Binaries) -> Self {
         let api = ApiServer::start(binaries);
-        let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
-        let catalog = dir.path().join("catalog");
-        fs::create_dir(&catalog).unwrap();
+        let (authority, dir, catalog) = (Authority::new(), api.folder("servers"), api.folder("servers/catalog"));
         let builtin = binary().args(["catalog", "show", "-o", "yaml"]).output().unwrap();
         fs::write(catalog.join("builtin.yaml"), builtin.stdout).unwrap();
         fs::write(catalog.join("archive.yaml"), ARCHIVE).unwrap();
 
-        let pair = issue(&authority, dir.path());
+        let pair = issue(&authority, &dir);
         let servers = [(); 2].map(|()| instance(&pair, &catalog, &[]));
         let balancer = Balancer::open();
         let platform = Self {
@@ -82,20 +90,25 @@ impl Platform {
 
     /// The folder of the catalog.
     pub fn catalog(&self) -> PathBuf {
-        self.dir.path().join("catalog")
+        self.dir.join("catalog")
     }
 
     /// The files of the servers' certificate.
     pub fn pair(&self) -> Pair {
         Pair {
-            cert: self.dir.path().join("tls.crt"),
-            key: self.dir.path().join("tls.key"),
+            cert: self.dir.join("tls.crt"),
+            key: self.dir.join("tls.key"),
         }
+    }
+
+    /// Another certificate of the same authority, for 127.0.0.1.
+    pub fn certificate(&self, name: &str) -> Pair {
+        self.authority.issue(&[], &self.api.folder(name))
     }
 
     /// Puts a new certificate into those files.
     pub fn rotate(&self) {
-        issue(&self.authority, self.dir.path());
+        issue(&self.authority, &self.dir);
     }
 
     /// One more server, not behind the balancer yet.
@@ -131,11 +144,10 @@ impl Platform {
     pub fn unconfigure(&self) -> Outage<'_> {
         let outage = self.outage();
         self.delete_mutating();
-        eventually("the webhook is not called", || {
-            let change = json!({"spec": {"parameters": {"size": "huge"}}});
-            let older = self.in_namespace(OLDER);
-            older.call("PATCH", "plain?dryRun=All", Some(&change)).code == 200
-        });
+        let change = json!({"spec": {"parameters": {"size": "huge"}}});
+        let older = self.in_namespace(OLDER);
+        let ask = || older.call("PATCH", "plain?dryRun=All", Some(&change));
+        await_answer("the webhook is not called", ask, |answer| answer.code == 200);
         outage
     }
 
@@ -182,16 +194,22 @@ impl Platform {
         self.api
             .kubectl(User::Admin, &["apply", "--filename", "-"], &rights())
             .ok();
-        self.apply("crossplane", &["mysqlinstanceclaim-crd.yaml"], |_, text| text);
-        let crd = "crd/mysqlinstanceclaims.db.platform.example.org";
         self.api
-            .kubectl(
-                User::Admin,
-                &["wait", "--for=condition=Established", crd, "--timeout=60s"],
-                "",
-            )
+            .kubectl(User::Admin, &["apply", "--filename", "-"], &loose())
             .ok();
+        self.await_crd();
         let older = self.team(OLDER);
+        for (name, spec) in ODD {
+            let mut odd = claim(name, json!({}));
+            odd["spec"] = serde_json::from_str(spec).unwrap();
+            await_answer(
+                "odd claims are stored",
+                || older.call("POST", "", Some(&odd)),
+                |answer| answer.code == 201,
+            );
+        }
+        self.apply("crossplane", &["mysqlinstanceclaim-crd.yaml"], |_, text| text);
+        self.await_crd();
         older.apply(&claim("plain", json!({}))).ok();
         let mut composed = claim("composed", json!({}));
         composed["spec"]["crossplane"] = json!({"compositionRef": {"name": "aws"}});
@@ -203,6 +221,12 @@ impl Platform {
 
         self.install_policies();
         self.install_webhooks();
+    }
+
+    fn await_crd(&self) {
+        let crd = "crd/mysqlinstanceclaims.db.platform.example.org";
+        let wait = ["wait", "--for=condition=Established", crd, "--timeout=60s"];
+        self.api.kubectl(User::Admin, &wait, "").ok();
     }
 
     /// Applies the policies as shipped, with a group of operators, and waits until each is in force.
@@ -223,14 +247,16 @@ impl Platform {
             }
             _ => text,
         });
-        eventually("the policy of UPDATE is in force", || {
-            let change = json!({"spec": {"crossplane": {"compositionRef": {"name": "gcp"}}}});
-            let older = self.in_namespace(OLDER).by(User::Crossplane);
-            older.call("PATCH", "composed?dryRun=All", Some(&change)).code == 403
-        });
-        eventually("the policy of DELETE is in force", || {
-            self.in_namespace(OLDER).call("DELETE", "plain?dryRun=All", None).code == 403
-        });
+        let older = self.in_namespace(OLDER);
+        let change = json!({"spec": {"crossplane": {"compositionRef": {"name": "gcp"}}}});
+        let update = || {
+            older
+                .by(User::Crossplane)
+                .call("PATCH", "composed?dryRun=All", Some(&change))
+        };
+        await_answer("the policy of UPDATE is in force", update, |answer| answer.code == 403);
+        let delete = || older.call("DELETE", "plain?dryRun=All", None);
+        await_answer("the policy of DELETE is in force", delete, |answer| answer.code == 403);
     }
 
     /// Applies the webhook configurations as shipped, with the bundle and port that an installation adds, and waits
@@ -284,6 +310,13 @@ impl Platform {
             .ok();
     }
 
+    /// Sends the API server to another port for the validating webhook alone.
+    pub fn call_validating_at(&self, port: u16) {
+        self.edit_configuration(VALIDATING, |configuration| {
+            configuration["webhooks"][0]["clientConfig"]["service"]["port"] = port.into();
+        });
+    }
+
     /// Deletes our configuration of validating webhooks.
     pub fn delete_validating(&self) {
         let path = format!("{VALIDATING}/idp-multicloud");
@@ -293,9 +326,9 @@ impl Platform {
     /// Waits until a claim would be placed, ten times in a row: what was deleted or stopped is back in force.
     pub fn await_placing(&self) {
         let older = self.in_namespace(OLDER);
+        let ask = || older.call("POST", "?dryRun=All", Some(&claim("not-kept", json!({}))));
         let mut row = 0;
-        eventually("claims are placed", || {
-            let answer = older.call("POST", "?dryRun=All", Some(&claim("not-kept", json!({}))));
+        await_answer("claims are placed", ask, |answer| {
             let placed = answer.code == 201 && answer.body["spec"]["parameters"]["provider"] == "aws";
             row = if placed { row + 1 } else { 0 };
             row == 10
@@ -357,6 +390,22 @@ fn instance(pair: &Pair, catalog: &Path, args: &[&str]) -> Server {
         .args(["--operator-group", OPERATORS])
         .args(args);
     Server::run(command)
+}
+
+/// The claim's CRD with a schema that takes anything.
+fn loose() -> String {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "mysqlinstanceclaims.db.platform.example.org"},
+        "spec": {
+            "group": "db.platform.example.org", "scope": "Namespaced",
+            "names": {"kind": "MySQLInstanceClaim", "plural": "mysqlinstanceclaims", "singular": "mysqlinstanceclaim"},
+            "versions": [{"name": "v1alpha1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
+                "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+            }}}],
+        },
+    })
+    .to_string()
 }
 
 /// A Service by whose name the API server reaches this machine. It takes the port from the webhook configuration.

@@ -8,6 +8,13 @@ use std::time::Duration;
 use crate::support::guard::Guard;
 use crate::support::server::cpu;
 
+/// Keeps a program's traffic on this machine.
+pub fn without_proxy(command: &mut Command) {
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
+    }
+}
+
 /// A running program; killed when dropped, and also if the test run is.
 pub struct Process {
     child: Child,
@@ -19,6 +26,7 @@ impl Process {
     /// Starts it, its output in a file.
     pub fn start(mut command: Command, log: &Path) -> Self {
         let file = File::create(log).unwrap();
+        without_proxy(&mut command);
         command
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())

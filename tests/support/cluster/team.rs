@@ -179,3 +179,12 @@ pub fn assert_placed(claim: &Value) {
         );
     }
 }
+
+/// The arguments of the kubectl command that a refusal or a warning says to run, whatever stands around it.
+#[track_caller]
+pub fn remedy(said: &str) -> Vec<&str> {
+    let command = said.split("first run: kubectl ").nth(1);
+    let command = command.and_then(|rest| rest.split(['\n', '\'', '"', '\\']).next());
+    let command = command.unwrap_or_else(|| panic!("wanted: a command to run; saw: {said}"));
+    command.split_whitespace().collect()
+}
