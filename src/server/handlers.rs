@@ -42,7 +42,7 @@ pub fn admission(state: &Arc<State>) -> Router {
         let (room, parsing) = (Arc::clone(&room), Arc::clone(&parsing));
         post(move |Shared(state), request| review(state, webhook, Received::new(room, parsing), request))
     };
-    // The API server shows the path to people whose write it could not ask us about, and nothing else of ours.
+    // When it cannot call us, the API server shows people the path that it called, and nothing else of ours.
     let router = Router::new()
         .route("/mutate", webhook(Webhook::Mutate))
         .route("/mutate/try-again", webhook(Webhook::Mutate))
