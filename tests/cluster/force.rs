@@ -9,9 +9,15 @@ use crate::support::cluster::team::{Team, claim, placement};
 
 pub const CASES: &[Case] = &[
     ("no_value_gets_a_claim_deleted", up),
-    ("values_of_the_wrong_type_are_forbidden_and_not_invalid", wrong_types),
-    ("what_the_api_server_itself_refuses_gets_no_claim_deleted", its_own),
-    ("an_exported_claim_applied_after_a_replace_is_not_deleted", exported),
+    ("values_of_the_wrong_type_are_forbidden_and_not_invalid", |platform| {
+        wrong_types(&platform.team("force-types"), Webhook::Up);
+    }),
+    ("what_the_api_server_itself_refuses_gets_no_claim_deleted", |platform| {
+        its_own(&platform.team("force-own"), Webhook::Up);
+    }),
+    ("an_exported_claim_applied_after_a_replace_is_not_deleted", |platform| {
+        exported(&platform.team("force-exported"), Webhook::Up);
+    }),
     ("an_operator_s_bad_value_is_forbidden_and_not_invalid", operators),
 ];
 
@@ -21,16 +27,20 @@ pub const ALONE: &[Case] = &[
         "no_value_gets_a_claim_deleted_once_the_webhook_configuration_is_gone",
         unconfigured,
     ),
-    (
-        "what_the_api_server_itself_refuses_gets_no_claim_deleted_while_the_webhook_is_down",
-        its_own_down,
-    ),
-    (
-        "what_the_api_server_itself_refuses_gets_no_claim_deleted_without_a_configuration",
-        its_own_unconfigured,
-    ),
+    ("nothing_else_does_while_the_webhook_is_down", |platform| {
+        nothing_else(&platform.team("force-else-down"), Webhook::Down);
+    }),
+    ("nothing_else_does_once_the_webhook_configuration_is_gone", |platform| {
+        nothing_else(&platform.team("force-else-unconfigured"), Webhook::Unconfigured);
+    }),
     ("the_policy_alone_lets_each_account_write_its_own_part_only", accounts),
 ];
+
+fn nothing_else(team: &Team, webhook: Webhook) {
+    wrong_types(team, webhook);
+    its_own(team, webhook);
+    exported(team, webhook);
+}
 
 /// What the policy of DELETE says.
 const KEPT: &str = "this claim stands for a database that is kept";
@@ -227,6 +237,15 @@ enum Webhook {
 }
 
 impl Webhook {
+    /// Brings this about, until what it gives is dropped.
+    fn away(self, platform: &Platform) -> Option<Outage<'_>> {
+        match self {
+            Self::Up => None,
+            Self::Down => Some(platform.stop_serving()),
+            Self::Unconfigured => Some(platform.unconfigure()),
+        }
+    }
+
     /// Fails unless a change is answered with a code, by whom the code says.
     #[track_caller]
     fn assert_answer(self, answer: &Answer, codes: Codes, at: &str, what: &str) {
@@ -397,39 +416,46 @@ fn unconfigured(platform: &Platform) {
     }
 }
 
-fn wrong_types(platform: &Platform) {
-    let team = platform.team("force-types");
-    let before = team.placed("db", json!({"storageGB": 100}));
+/// As people run it, with kubectl's own validation.
+fn wrong_types(team: &Team, webhook: Webhook) {
+    let before = team.placed("types", json!({"storageGB": 100}));
+    let _outage = webhook.away(team.platform);
     for (field, value) in [("storageGB", json!("100")), ("ha", json!("yes")), ("size", json!(5))] {
-        let wrong = claim("db", json!({field: value}));
-        // As people run it, with kubectl's own validation.
-        let said = team.send(&["apply", "--force"], &wrong);
-        said.refused(&["(Forbidden)", &format!("spec.parameters.{field}: is ")]);
+        let said = team.send(&["apply", "--force"], &claim("types", json!({field: value})));
+        match webhook {
+            Webhook::Up => said.refused(&["(Forbidden)", &format!("spec.parameters.{field}: is ")]),
+            Webhook::Down => said.refused(&["(InternalError)", "failed calling webhook"]),
+            // The schema's 422, on which kubectl sends a DELETE.
+            Webhook::Unconfigured => said.refused(&["(Forbidden)", KEPT]),
+        };
         team.assert_unmoved(&before);
     }
     // A field that nobody knows is invalid to the API server, because kubectl asks it to be strict.
-    team.send(&["apply", "--force"], &claim("db", json!({"flavour": "x"})))
+    let unknown = claim("types", json!({"flavour": "x"}));
+    team.send(&["apply", "--force"], &unknown)
         .refused(&["(Forbidden)", KEPT]);
     team.assert_unmoved(&before);
 }
 
-fn its_own(platform: &Platform) {
-    let team = platform.team("force-own");
-    kept_from_its_own(&team, || None);
+/// Applies a claim as it was before it was replaced: its `resourceVersion` is stale.
+fn exported(team: &Team, webhook: Webhook) {
+    let before = team.placed("exported", json!({}));
+    let exported = team
+        .kubectl(&["get", "mysqlinstanceclaim", "exported", "--output=json"])
+        .ok();
+    team.send(&["replace"], &claim("exported", json!({"size": "large"})))
+        .ok();
+    let _outage = webhook.away(team.platform);
+    let said = team.kubectl_with(&["apply", "--force", "--filename=-"], &exported);
+    match webhook {
+        Webhook::Up | Webhook::Unconfigured => said.refused(&["(Forbidden)", KEPT]),
+        Webhook::Down => said.refused(&["(InternalError)", "failed calling webhook"]),
+    };
+    team.assert_unmoved(&before);
 }
 
-fn its_own_down(platform: &Platform) {
-    let team = platform.team("force-own-down");
-    kept_from_its_own(&team, || Some(platform.stop_serving()));
-}
-
-fn its_own_unconfigured(platform: &Platform) {
-    let team = platform.team("force-own-unconfigured");
-    kept_from_its_own(&team, || Some(platform.unconfigure()));
-}
-
-/// Sends what the API server itself refuses to claims that run, once something has been taken away.
-fn kept_from_its_own<'a>(team: &Team<'a>, away: impl FnOnce() -> Option<Outage<'a>>) {
+/// What the API server itself refuses.
+fn its_own(team: &Team, webhook: Webhook) {
     let rows = [
         ("/metadata/labels/team", json!("no label!"), 422),
         ("/metadata/labels/no key!", json!("x"), 422),
@@ -440,7 +466,7 @@ fn kept_from_its_own<'a>(team: &Team<'a>, away: impl FnOnce() -> Option<Outage<'
         ("/metadata/resourceVersion", json!("1"), 409),
     ];
     let claims = running(team, rows.len());
-    let _outage = away();
+    let _outage = webhook.away(team.platform);
     for ((at, value, code), before) in rows.iter().zip(&claims) {
         let name = before["metadata"]["name"].as_str().unwrap();
         let change = with(json!({}), at, value);
@@ -459,16 +485,6 @@ fn kept_from_its_own<'a>(team: &Team<'a>, away: impl FnOnce() -> Option<Outage<'
         assert!(said.is_some_and(|said| said.contains(KEPT)), "{what}");
         team.assert_unmoved(&claims[n]);
     }
-}
-
-fn exported(platform: &Platform) {
-    let team = platform.team("force-exported");
-    let before = team.placed("db", json!({}));
-    let exported = team.kubectl(&["get", "mysqlinstanceclaim", "db", "--output=json"]).ok();
-    team.send(&["replace"], &claim("db", json!({"size": "large"}))).ok();
-    let said = team.kubectl_with(&["apply", "--force", "--filename=-"], &exported);
-    said.refused(&["(Forbidden)", KEPT]);
-    team.assert_unmoved(&before);
 }
 
 fn operators(platform: &Platform) {
