@@ -23,12 +23,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use support::cluster::apiserver::User;
+use support::cluster::apiserver::{User, await_answer};
 use support::cluster::binaries::Binaries;
 use support::cluster::platform::{Platform, path};
 use support::cluster::team::claim;
 use support::cluster::writers::{asked, name, send};
-use support::server::eventually;
 
 /// How many creates there are before the other kind has its turn, and how often each has.
 const BLOCK: usize = 200;
@@ -157,18 +156,9 @@ fn serve_unwatched(platform: &Platform) {
         .kubectl(User::Admin, &["apply", "--filename", "-"], &crd)
         .ok();
     let probe = unwatched_of(claim("probe", asked(0)));
-    eventually("the other CRD is served", || {
-        platform
-            .api
-            .call(
-                User::Admin,
-                "POST",
-                &format!("{}?dryRun=All", unwatched()),
-                Some(&probe),
-            )
-            .code
-            == 201
-    });
+    let probed = format!("{}?dryRun=All", unwatched());
+    let ask = || platform.api.call(User::Admin, "POST", &probed, Some(&probe));
+    await_answer("the other CRD is served", ask, |answer| answer.code == 201);
 }
 
 /// The claim as one of the other group.

@@ -291,6 +291,20 @@ fn a_malformed_claim_does_not_get_in_and_is_told_every_field() {
     }
 }
 
+/// Fails if a server with these catalogs lets in a claim that was altered after it was placed.
+#[track_caller]
+fn assert_every_alteration_refused(held: &Held) {
+    for (pointer, values) in alterations() {
+        for value in values.into_iter().filter(|value| value != placed().at(pointer)) {
+            let altered = placed().set(pointer, value.clone());
+            assert!(
+                !validate(&altered).held_by(held).answer().allowed(),
+                "{pointer}: {value}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_claim_placed_just_before_a_catalog_change_is_decided_on_the_catalog_it_names() {
     // By now AWS is closed and gone; this server still knows the catalog of a moment ago.
@@ -305,15 +319,7 @@ fn a_claim_placed_just_before_a_catalog_change_is_decided_on_the_catalog_it_name
         answered.untouched();
         assert_eq!(answered.outcome, Outcome::Confirmed);
         assert_eq!(answered.warnings(), [""; 0]);
-        for (pointer, values) in alterations() {
-            for value in values.into_iter().filter(|value| value != placed().at(pointer)) {
-                let altered = placed().set(pointer, value.clone());
-                assert!(
-                    !validate(&altered).held_by(&held).answer().allowed(),
-                    "{pointer}: {value}"
-                );
-            }
-        }
+        assert_every_alteration_refused(&held);
     }
 }
 
@@ -346,15 +352,7 @@ fn a_claim_placed_elsewhere_on_a_catalog_not_held_is_taken_if_its_candidate_stil
 #[test]
 fn on_a_catalog_not_held_every_alteration_is_refused_too() {
     let held = catalog().copied("Cell", "payments", "billing").held();
-    for (pointer, values) in alterations() {
-        for value in values.into_iter().filter(|value| value != placed().at(pointer)) {
-            let altered = placed().set(pointer, value.clone());
-            assert!(
-                !validate(&altered).held_by(&held).answer().allowed(),
-                "{pointer}: {value}"
-            );
-        }
-    }
+    assert_every_alteration_refused(&held);
     let edits: [fn(&mut Value); 8] = [
         |reason| reason["winner"]["provider"] = json!("gcp"),
         |reason| reason["winner"]["candidate"] = json!("gcp-us-central1"),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::Case;
 use crate::support::cluster::apiserver::User;
 use crate::support::cluster::platform::Platform;
-use crate::support::cluster::team::{REASON, Team, claim};
+use crate::support::cluster::team::{REASON, claim};
 
 pub const CASES: &[Case] = &[
     ("crossplane_writes_its_own_part_and_nobody_else_does", own_part),
@@ -160,13 +160,8 @@ fn rollout(platform: &Platform) {
             write(User::Operator, json!({field: value})).forbidden(&[&format!("spec.crossplane.{field}")]);
         }
     }
-    change_parameter(&team.by(User::Operator), "region", "eu-west-1");
-}
-
-fn change_parameter(team: &Team<'_>, field: &str, value: &str) {
-    let change = json!({"spec": {"parameters": {field: value}}});
-    team.call("PATCH", "db", Some(&change))
-        .forbidden(&[&format!("spec.parameters.{field}")]);
+    let moved = team.by(User::Operator).change("db", json!({"region": "eu-west-1"}));
+    moved.forbidden(&["spec.parameters.region"]);
 }
 
 fn restored(platform: &Platform) {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::Case;
 use crate::support::cluster::apiserver::{Ran, User};
 use crate::support::cluster::platform::{ODD, OLDER, Platform};
-use crate::support::cluster::team::{Team, claim, remedy};
+use crate::support::cluster::team::{ALLOW_DELETION, Team, claim, remedy};
 use crate::support::server::eventually;
 
 pub const CASES: &[Case] = &[
@@ -27,8 +27,6 @@ pub const CASES: &[Case] = &[
     ("an_owner_takes_a_claim_with_it_only_once_it_is_allowed", owned),
     ("a_namespace_waits_for_its_claims_and_then_goes", namespace),
 ];
-
-const ALLOW: &str = "platform.example.org/allow-deletion";
 
 /// A way to delete the claim `db`, which was applied with the label `app=shop`. Gives the refusal.
 type Road = fn(&Team) -> Option<String>;
@@ -178,20 +176,20 @@ fn other_values(platform: &Platform) {
     let team = platform.team("deletion-values");
     let before = team.placed("db", json!({}));
     for value in ["True", "TRUE", "yes", "1", "", " true", "false", "\"true\""] {
-        let change = json!({"metadata": {"annotations": {ALLOW: value}}});
+        let change = json!({"metadata": {"annotations": {ALLOW_DELETION: value}}});
         team.call("PATCH", "db", Some(&change)).ok();
         team.call("DELETE", "db", None).forbidden(&["kubectl annotate"]);
     }
     // The same words elsewhere say nothing.
     let change = json!({"metadata": {
-        "annotations": {ALLOW: null, "example.org/allow-deletion": "true"}, "labels": {ALLOW: "true"},
+        "annotations": {ALLOW_DELETION: null, "example.org/allow-deletion": "true"}, "labels": {ALLOW_DELETION: "true"},
     }});
     team.call("PATCH", "db", Some(&change)).ok();
     let refusal = team.call("DELETE", "db", None).forbidden(&[]);
     team.assert_unmoved(&before);
     // What was said can be taken back.
     follow(&team, &refusal);
-    team.kubectl(&["annotate", "mysqlinstanceclaim", "db", &format!("{ALLOW}-")])
+    team.kubectl(&["annotate", "mysqlinstanceclaim", "db", &format!("{ALLOW_DELETION}-")])
         .ok();
     team.call("DELETE", "db", None).forbidden(&["kubectl annotate"]);
     team.assert_unmoved(&before);
@@ -247,7 +245,7 @@ fn made_disposable(platform: &Platform) {
 fn deleted(team: &Team, name: &str) -> Value {
     let mut held = claim(name, json!({"storageGB": 100}));
     held["metadata"]["finalizers"] = json!(["example.org/hold"]);
-    held["metadata"]["annotations"] = json!({ALLOW: "true"});
+    held["metadata"]["annotations"] = json!({ALLOW_DELETION: "true"});
     team.call("POST", "", Some(&held)).ok();
     team.crossplane_writes(name, json!({"compositionRef": {"name": "mysql-aws"}}));
     team.call("DELETE", name, None).ok();
@@ -286,7 +284,7 @@ fn finalizers(platform: &Platform) {
     assert_gone(&team, "db", "put bare");
     // Nobody has to allow again what is under way.
     deleted(&team, "db");
-    let change = json!({"metadata": {"annotations": {ALLOW: null}}});
+    let change = json!({"metadata": {"annotations": {ALLOW_DELETION: null}}});
     team.call("PATCH", "db", Some(&change)).ok();
     team.call("PATCH", "db", Some(&released)).ok();
     assert_gone(&team, "db", "its finalizer removed after the permission");

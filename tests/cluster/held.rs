@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::Case;
 use crate::support::cluster::apiserver::{User, run};
 use crate::support::cluster::platform::{OLDER, Platform};
-use crate::support::cluster::team::{REASON, Team, claim, placement};
+use crate::support::cluster::team::{REASON, claim, placement};
 
 pub const CASES: &[Case] = &[
     ("a_bare_claim_applied_again_in_any_mode_changes_nothing", applied_again),
@@ -357,11 +357,6 @@ fn fixed(platform: &Platform) {
     }
 }
 
-/// A merge patch of the parameters.
-fn change(team: &Team<'_>, name: &str, parameters: Value) -> crate::support::cluster::apiserver::Answer {
-    team.call("PATCH", name, Some(&json!({"spec": {"parameters": parameters}})))
-}
-
 fn raised(platform: &Platform) {
     let team = platform.team("held-raised");
     let before = team.placed("db", json!({"ha": false}));
@@ -371,14 +366,16 @@ fn raised(platform: &Platform) {
         json!({"tier": "C0"}),
         json!({"ha": true}),
     ] {
-        change(&team, "db", parameters).ok();
+        team.change("db", parameters).ok();
         team.assert_unmoved(&before);
     }
     // Its place has no second zone.
     let archive = team.placed("archive", json!({"cell": "archive", "ha": false}));
-    change(&team, "archive", json!({"ha": true})).forbidden(&["MultiAZ", "oci-us-ashburn-1"]);
-    change(&team, "archive", json!({"tier": "C0"})).forbidden(&["MultiAZ", "oci-us-ashburn-1"]);
-    change(&team, "archive", json!({"size": "large"})).ok();
+    team.change("archive", json!({"ha": true}))
+        .forbidden(&["MultiAZ", "oci-us-ashburn-1"]);
+    team.change("archive", json!({"tier": "C0"}))
+        .forbidden(&["MultiAZ", "oci-us-ashburn-1"]);
+    team.change("archive", json!({"size": "large"})).ok();
     team.assert_unmoved(&archive);
 }
 
@@ -386,12 +383,13 @@ fn lowered(platform: &Platform) {
     let team = platform.team("held-lowered");
     let before = team.placed("db", json!({"tier": "C0"}));
     for tier in ["C1", "C2"] {
-        change(&team, "db", json!({"tier": tier})).forbidden(&["spec.parameters.tier", "operators may lower it"]);
+        team.change("db", json!({"tier": tier}))
+            .forbidden(&["spec.parameters.tier", "operators may lower it"]);
     }
-    change(&team, "db", json!({"tier": "c0"})).ok();
-    change(&team.by(User::Operator), "db", json!({"tier": "C2"})).ok();
+    team.change("db", json!({"tier": "c0"})).ok();
+    team.by(User::Operator).change("db", json!({"tier": "C2"})).ok();
     team.assert_unmoved(&before);
-    change(&team, "db", json!({"tier": "C1"})).ok();
+    team.change("db", json!({"tier": "C1"})).ok();
     team.assert_unmoved(&before);
 }
 
@@ -404,7 +402,8 @@ fn older(platform: &Platform) {
         json!({"region": "us-east-1"}),
         json!({"network": {"vpcId": "vpc-1"}}),
     ] {
-        change(&team, "plain", parameters).forbidden(&["is not stored and cannot be added"]);
+        team.change("plain", parameters)
+            .forbidden(&["is not stored and cannot be added"]);
     }
     for (named, patch) in [
         (REASON, json!({"metadata": {"annotations": {REASON: "{}"}}})),
@@ -426,7 +425,8 @@ fn older(platform: &Platform) {
     // What it asks for may change, and it stays unplaced.
     team.apply(&claim("plain", json!({"size": "large"}))).ok();
     team.send(&["replace"], &claim("plain", json!({"size": "large"}))).ok();
-    change(&team, "plain", json!({"storageGB": 49})).forbidden(&["spec.parameters.storageGB"]);
+    team.change("plain", json!({"storageGB": 49}))
+        .forbidden(&["spec.parameters.storageGB"]);
     team.kubectl(&["label", "mysqlinstanceclaim", "plain", "age=old"]).ok();
     assert_eq!(
         placement(&team.claim("plain")),

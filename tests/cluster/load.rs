@@ -2,15 +2,14 @@
 //! the same claim is the same bytes, whoever answers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
 use std::thread;
 
 use serde_json::{Value, json};
 
 use crate::Case;
+use crate::support::cluster::apiserver::run;
 use crate::support::cluster::platform::{Platform, path, reviews};
 use crate::support::cluster::team::{REASON, claim};
 use crate::support::cluster::writers::{asked, name, send};
@@ -93,29 +92,12 @@ fn decided(claim: &Value) -> (String, (String, Value, String)) {
 
 /// What `place` says of them.
 fn told(catalog: &Path, claims: Vec<Value>) -> BTreeMap<String, (String, Value, String)> {
-    let mut command = binary();
-    command
+    let mut place = binary();
+    place
         .args(["place", "-f", "-", "--claim", "-o", "json", "--catalog"])
         .arg(catalog);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut place = command.spawn().unwrap();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": claims});
-    place
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(list.to_string().as_bytes())
-        .unwrap();
-    let output = place.wait_with_output().unwrap();
-    assert!(
-        output.status.success(),
-        "wanted: every claim placed by `place`; saw: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let list: Value = serde_json::from_str(&run(place, &list.to_string()).ok()).unwrap();
     list["items"].as_array().unwrap().iter().map(decided).collect()
 }
 
@@ -144,23 +126,20 @@ fn thousand(platform: &Platform) {
 fn restarted(platform: &Platform) {
     let _outage = platform.outage();
     let start = || platform.instance(&["--drain-delay=1s"]);
-    let behind = |servers: &[Server]| {
-        let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.admission().unwrap()).collect();
-        platform.balancer.set(&addresses);
-    };
+    let addresses =
+        |servers: &[Server]| -> Vec<SocketAddr> { servers.iter().map(|server| server.admission().unwrap()).collect() };
     let mut servers = vec![start(), start()];
-    behind(&servers);
-    platform.balancer.cut();
+    platform.balancer.only(&addresses(&servers));
     platform.await_placing();
     load(platform, "load-restarted", 200, || {
         for _ in 0..2 {
             servers.push(start());
-            behind(&servers);
+            platform.balancer.set(&addresses(&servers));
             let mut old = servers.remove(0);
             old.signal("TERM");
             // As a Service does: it learns of the end from readiness, and leaves open connections alone.
             eventually("the server is not ready", || old.get("/readyz").status == 503);
-            behind(&servers);
+            platform.balancer.set(&addresses(&servers));
             assert_eq!(old.exit_code(), 0, "the exit status after SIGTERM");
         }
     });
@@ -176,8 +155,7 @@ fn determined(platform: &Platform) {
     let mut teams = Vec::new();
     let mut bytes = BTreeSet::new();
     for (server, names) in platform.servers.iter().zip([0..10, 10..20]) {
-        platform.balancer.set(&[server.admission().unwrap()]);
-        platform.balancer.cut();
+        platform.balancer.only(&[server.admission().unwrap()]);
         platform.await_placing();
         let before = reviews(server, &["placed"]);
         for n in 0..5 {

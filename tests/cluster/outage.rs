@@ -56,8 +56,7 @@ fn stopped(platform: &Platform) {
 
 fn no_endpoint(platform: &Platform) {
     outage(platform, "outage-no-endpoint", "EOF", || {
-        platform.balancer.set(&[]);
-        platform.balancer.cut();
+        platform.balancer.only(&[]);
     });
 }
 
@@ -378,8 +377,7 @@ fn opened(platform: &Platform) {
         await_refusal(&team, what, SAYS);
         nothing_is_created(&team, what, &kept, &[403], "");
         // With nobody there the webhook cannot be what refuses.
-        platform.balancer.set(&[]);
-        platform.balancer.cut();
+        platform.balancer.only(&[]);
         nothing_is_created(&team, what, &kept, &[403], SAYS);
         platform.serve_again();
         platform.edit_mutating(|configuration| configuration["webhooks"] = shipped.clone());

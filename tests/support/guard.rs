@@ -2,22 +2,76 @@
 #![allow(
     dead_code,
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a test helper: a failure is to fail the test that called it, and not every test file uses all of it"
 )]
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A child of ours; killed when dropped, and also if the test run is.
+pub struct Guarded {
+    child: Child,
+    guard: Option<Guard>,
+}
+
+impl Guarded {
+    /// Starts it.
+    pub fn spawn(command: &mut Command) -> Self {
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let guard = Some(Guard::start("kill -KILL \"$1\"", &child.id().to_string()));
+        Self { child, guard }
+    }
+
+    /// Kills it and waits for it.
+    pub fn end(&mut self) {
+        // Before it is waited for, as its id may be another one's afterwards.
+        self.guard = None;
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// How much processor time it has taken, in steps of 10 ms.
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // After the program's name, which may hold spaces: the 12th and the 13th field, for itself and for the kernel.
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let ticks = fields
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .map(|field| field.parse::<u64>().unwrap());
+        Duration::from_millis(ticks.sum::<u64>() * 10)
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Deref for Guarded {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.child
+    }
+}
+
+impl DerefMut for Guarded {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.child
+    }
+}
 
 /// A shell that waits for us to end, be it by `kill -9`: its standard input closes, and it does what we can't any more.
 /// A signal to all of our group passes it by.
 pub struct Guard(Child);
 
 impl Guard {
-    /// Kills a child of ours. Dropped before the child is waited for, so that the id is not another one's by then.
-    pub fn over(id: u32) -> Self {
-        Self::start("kill -KILL \"$1\"", &id.to_string())
-    }
-
     /// Removes a folder, once those who write to it are killed.
     pub fn over_folder(folder: &Path) -> Self {
         Self::start("sleep 1; rm -rf \"$1\"", folder.to_str().unwrap())

@@ -11,7 +11,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ use rustls::{
 };
 use serde_json::Value;
 
-use super::guard::Guard;
+use super::guard::Guarded;
 
 /// How long anything may take that is to happen soon, on a busy machine.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -54,8 +54,7 @@ pub fn review(change: impl FnOnce(&mut Value)) -> String {
 
 /// A running server; killed when dropped, and also if the test run is.
 pub struct Server {
-    child: Child,
-    guard: Option<Guard>,
+    child: Guarded,
     stdout: Arc<Mutex<String>>,
     stderr: Arc<Mutex<String>>,
     admission: Option<SocketAddr>,
@@ -79,13 +78,11 @@ impl Server {
     /// Starts a command that may be about to fail.
     pub fn spawn(mut command: Command, stderr: impl Into<Stdio>) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
-        let mut child = command.spawn().unwrap();
-        let guard = Some(Guard::over(child.id()));
+        let mut child = Guarded::spawn(&mut command);
         let stdout = child.stdout.take().map_or_else(Arc::default, captured);
         let stderr = child.stderr.take().map_or_else(Arc::default, captured);
         Self {
             child,
-            guard,
             stdout,
             stderr,
             admission: None,
@@ -162,7 +159,7 @@ impl Server {
 
     /// How much processor time it has taken.
     pub fn cpu(&self) -> Duration {
-        cpu(self.child.id())
+        self.child.cpu()
     }
 
     /// How it ended, once it has.
@@ -217,26 +214,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.guard = None;
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.child.end();
         if thread::panicking() {
             eprintln!("standard error of the server:\n{}", self.stderr());
         }
     }
-}
-
-/// How much processor time a process has taken, in steps of 10 ms.
-pub fn cpu(id: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
-    // After the program's name, which may hold spaces: the 12th and the 13th field, for itself and for the kernel.
-    let (_, fields) = stat.rsplit_once(") ").unwrap();
-    let ticks = fields
-        .split(' ')
-        .skip(11)
-        .take(2)
-        .map(|field| field.parse::<u64>().unwrap());
-    Duration::from_millis(ticks.sum::<u64>() * 10)
 }
 
 /// `idp-multicloud` without settings from our environment.

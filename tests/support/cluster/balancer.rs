@@ -46,8 +46,9 @@ impl Balancer {
         backends.clone_into(&mut self.state.lock().unwrap().backends);
     }
 
-    /// Ends every connection that is open.
-    pub fn cut(&self) {
+    /// Sends everything to these from now on: connections that are open end.
+    pub fn only(&self, backends: &[SocketAddr]) {
+        self.set(backends);
         for stream in self.state.lock().unwrap().open.drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }

@@ -123,8 +123,7 @@ impl Platform {
 
     /// Puts the two servers behind the balancer, and nobody else.
     pub fn serve_again(&self) {
-        self.balancer.set(&self.backends());
-        self.balancer.cut();
+        self.balancer.only(&self.backends());
     }
 
     /// What is taken away from now on is there again once this is dropped, also if the case fails.
@@ -135,8 +134,7 @@ impl Platform {
     /// Takes the servers away.
     pub fn stop_serving(&self) -> Outage<'_> {
         let outage = self.outage();
-        self.balancer.set(&[]);
-        self.balancer.cut();
+        self.balancer.only(&[]);
         outage
     }
 

@@ -2,11 +2,10 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::guard::Guard;
-use crate::support::server::cpu;
+use crate::support::guard::Guarded;
 
 /// Keeps a program's traffic on this machine.
 pub fn without_proxy(command: &mut Command) {
@@ -17,8 +16,7 @@ pub fn without_proxy(command: &mut Command) {
 
 /// A running program; killed when dropped, and also if the test run is.
 pub struct Process {
-    child: Child,
-    guard: Option<Guard>,
+    child: Guarded,
     log: PathBuf,
 }
 
@@ -31,11 +29,8 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file);
-        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let guard = Some(Guard::over(child.id()));
         Self {
-            child,
-            guard,
+            child: Guarded::spawn(&mut command),
             log: log.to_owned(),
         }
     }
@@ -49,7 +44,7 @@ impl Process {
 
     /// How much processor time it has taken.
     pub fn cpu(&self) -> Duration {
-        cpu(self.child.id())
+        self.child.cpu()
     }
 
     /// The end of its log.
@@ -57,13 +52,5 @@ impl Process {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().rev().take(20).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.guard = None;
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

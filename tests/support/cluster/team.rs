@@ -15,6 +15,9 @@ pub const CLAIMS: &str = "/apis/db.platform.example.org/v1alpha1";
 /// The annotation with the reason.
 pub const REASON: &str = "platform.example.org/placement-reason";
 
+/// The annotation that allows a deletion.
+pub const ALLOW_DELETION: &str = "platform.example.org/allow-deletion";
+
 /// A bare claim for production, with changes to `spec.parameters`.
 pub fn claim(name: &str, changes: Value) -> Value {
     let mut claim = json!({
@@ -99,6 +102,11 @@ impl Team<'_> {
             .call(self.user, method, &path(&self.namespace, rest), body)
     }
 
+    /// Changes what a claim asks for.
+    pub fn change(&self, name: &str, parameters: Value) -> Answer {
+        self.call("PATCH", name, Some(&json!({"spec": {"parameters": parameters}})))
+    }
+
     /// The audit log's events about claims of the namespace, in order.
     pub fn audited(&self) -> Vec<Value> {
         self.platform.api.audited(&self.namespace)
@@ -145,8 +153,8 @@ impl Team<'_> {
 
     /// Says on a claim that it may be deleted.
     pub fn allow_deletion(&self, name: &str) {
-        let allow = "platform.example.org/allow-deletion=true";
-        self.kubectl(&["annotate", "mysqlinstanceclaim", name, allow]).ok();
+        let allow = format!("{ALLOW_DELETION}=true");
+        self.kubectl(&["annotate", "mysqlinstanceclaim", name, &allow]).ok();
     }
 
     /// What Crossplane writes into `spec.crossplane`, by its own account.
