@@ -900,14 +900,17 @@ fn a_catalog_can_be_named_by_the_environment() {
 // ---- crd, completions, help, pipes
 
 #[test]
-fn the_committed_crd_is_what_the_command_prints() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("crossplane/mysqlinstanceclaim-crd.yaml");
-    let committed = fs::read_to_string(&file).unwrap_or_default();
-    assert!(
-        run("crd") == done(&committed),
-        "{} is not up to date; run: cargo run -- crd > crossplane/mysqlinstanceclaim-crd.yaml",
-        file.display()
-    );
+fn the_committed_crd_and_xrd_are_what_the_command_prints() {
+    for (command, file) in [
+        ("crd", "crossplane/mysqlinstanceclaim-crd.yaml"),
+        ("crd --xrd", "crossplane/mysqlinstanceclaim-xrd.yaml"),
+    ] {
+        let committed = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_default();
+        assert!(
+            run(command) == done(&committed),
+            "{file} is not up to date; run: cargo run -- {command} > {file}"
+        );
+    }
 }
 
 #[test]

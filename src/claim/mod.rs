@@ -5,7 +5,7 @@
 //! | [`wire`] | the parts of a claim that admission reads, loosely: whatever a client may have sent |
 //! | [`parameters`] | the six fields: wire in, request or every problem out |
 //! | [`problem`] | one thing wrong with a claim, and how values are echoed |
-//! | [`schema`] | the types that the CRD is generated from |
+//! | [`schema`] | the types that the CRD and the XRD are generated from |
 
 pub mod parameters;
 pub mod problem;

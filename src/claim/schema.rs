@@ -1,11 +1,14 @@
-//! The shape of a `MySQLInstanceClaim` on the wire, and the CRD made of it. These types are for the schema (and for
-//! the status) only: admission reads claims loosely and parses them elsewhere, so no rule about values lives here.
+//! The shape of a `MySQLInstanceClaim` on the wire, the CRD made of it, and the [`xrd`] made of that. These types are
+//! for the schema (and for the status) only: admission reads claims loosely and parses them elsewhere, so no rule about
+//! values lives here.
 //!
 //! Our part of the schema holds types, `maxLength`, `maxProperties` and one default, and nothing is required. A value
 //! that the schema refuses is answered 422, and tools that may replace objects then delete the claim, and with it a
 //! database. `spec.crossplane` and `status.conditions` are Crossplane's: they hold whatever Crossplane 2.3 puts into
 //! the CRD of a namespaced composite resource (crossplane-runtime v2.3.3, `pkg/xcrd/schemas.go`), keyword for keyword,
 //! because a CRD that lacks one of these fields prunes it, refs included, at the claim's next write.
+
+pub mod xrd;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +22,8 @@ use serde::{Deserialize, Serialize};
 /// Longest name of a claim, in characters: Crossplane uses it as a label value, and sets the same limit.
 const MAX_NAME_LENGTH: i64 = 63;
 
-/// What the claim asks for, and where the platform put it.
+/// What you ask for, and where the platform put it. Set parameters; leave crossplane out, the platform and Crossplane
+/// write it.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq, JsonSchema)]
 #[kube(
     group = "db.platform.example.org",
@@ -63,34 +67,37 @@ pub struct MySQLInstanceClaimSpec {
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MySQLInstanceClaimParameters {
-    /// Name of the cell, the part of the company this database belongs to, as listed in the platform's catalog. It
-    /// cannot be changed later.
+    /// Required. Name of the cell, the part of the company this database belongs to, as listed in the platform's
+    /// catalog. It cannot be changed later.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub cell: Option<String>,
 
-    /// Service tier as listed in the platform's catalog, for example C1. It sets how quickly the database is back
-    /// after a failure and how much data may be lost.
+    /// Required. Service tier as listed in the platform's catalog, for example C1. It sets how quickly the database
+    /// is back after a failure and how much data may be lost. It can be raised later if the place of the database
+    /// allows it; only an operator lowers it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub tier: Option<String>,
 
-    /// Stage this database serves, usually dev, staging or prod. It cannot be changed later.
+    /// Required. Stage this database serves, usually dev, staging or prod. It also decides what becomes of the
+    /// database when the claim is deleted. It cannot be changed later.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub environment: Option<String>,
 
-    /// Compute size of the database: small, medium, large or xlarge.
+    /// Required. Compute size of the database: small, medium, large or xlarge. It can be changed later.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub size: Option<String>,
 
-    /// Disk size in gigabytes, a whole number from 50 to 16384. It can be raised later, never lowered.
+    /// Required. Disk size in gigabytes, a whole number from 50 to 16384. It can be raised later, never lowered.
     #[serde(default, rename = "storageGB", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "integer")]
     pub storage_gb: Option<i64>,
 
-    /// Whether a standby in a second availability zone takes over when the first one fails; false if left out.
+    /// Whether a standby in a second availability zone takes over when the first one fails; false if left out. Some
+    /// tiers have one in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub ha: Option<bool>,
@@ -189,7 +196,8 @@ pub struct ResourceRef {
     pub name: Option<String>,
 }
 
-/// How to reach the database and how far it is. Written by Crossplane, from the composition.
+/// How to reach the database and how far it is. It can be used when the condition Ready is True; until then the
+/// conditions say what is awaited or wrong. Written by Crossplane, from the composition.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MySQLInstanceClaimStatus {
@@ -206,7 +214,8 @@ pub struct MySQLInstanceClaimStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 
-    /// The secret with the connection details, in the namespace of the claim.
+    /// The Secret with what an application needs to connect (host, port, user name, password and database name), in
+    /// the namespace of the claim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_secret: Option<ConnectionSecret>,
 
@@ -219,11 +228,11 @@ pub struct MySQLInstanceClaimStatus {
 /// Where the connection details are.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq, JsonSchema)]
 pub struct ConnectionSecret {
-    /// Name of the secret.
+    /// Name of the Secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 
-    /// Whether the secret exists and holds everything needed to connect.
+    /// Whether the Secret exists and holds everything needed to connect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready: Option<bool>,
 }

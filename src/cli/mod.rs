@@ -66,7 +66,7 @@ enum Command {
     #[command(subcommand)]
     Catalog(catalog::Command),
     #[command(about = "Print the CustomResourceDefinition of MySQLInstanceClaim", after_help = crd::EXAMPLES)]
-    Crd,
+    Crd(crd::Args),
     /// Print a completion script for your shell
     #[command(after_help = COMPLETIONS)]
     Completions {
@@ -90,7 +90,7 @@ pub fn main() -> ExitCode {
         Some(Command::Serve(args)) => served(args),
         Some(Command::Place(args)) => place::run(&args),
         Some(Command::Catalog(command)) => catalog::run(&command),
-        Some(Command::Crd) => crd::run(),
+        Some(Command::Crd(args)) => crd::run(&args),
         Some(Command::Completions { shell }) => Ok(completions(shell)),
     };
     match output.and_then(|output| said(&output)) {
