@@ -87,9 +87,7 @@ impl Lazy {
     fn run(&self, case: fn(&Platform), alone: bool) -> Result<Completion, Failed> {
         let platform = match self.platform.get_or_init(start) {
             Ok(platform) => platform,
-            Err(Absent::Missing(why)) if std::env::var("CI").is_ok_and(|ci| ci == "true") => return Err(why.into()),
-            Err(Absent::Missing(why)) => return Ok(Completion::ignored_with(format!("skipped: {why}"))),
-            Err(Absent::Broken(why)) => return Err(why.into()),
+            Err(absent) => return absent.verdict(),
         };
         if alone {
             let _turn = self.turn.write().unwrap_or_else(PoisonError::into_inner);

@@ -1,13 +1,17 @@
-//! kube-apiserver, etcd, kubectl and Helm: found, or built from their Go modules and kept under `target/tools`.
+//! kube-apiserver, etcd, kubectl and Helm: found, or built from their Go modules and kept under `target/tools`. And the
+//! functions of the compositions: built.
 //!
-//! `tests/tools` has a Go module for each version of Kubernetes and one for Helm: nothing but the versions and their
-//! checksums. What is found is taken as a set, as a kubectl of another age is another client.
+//! `tests/tools` has a Go module for each version of Kubernetes, one for Helm and one a function: nothing but the
+//! versions and their checksums, and one program of ours. What is found is taken as a set, as a kubectl of another age
+//! is another client.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
+use std::{fs, io};
+
+use libtest_mimic::{Completion, Failed};
 
 /// The version that is built unless `KUBERNETES_VERSION` names another one.
 const NEWEST: &str = "1.36";
@@ -22,6 +26,17 @@ pub enum Absent {
     Missing(String),
     /// They were asked for in a way that can't be, or don't build.
     Broken(String),
+}
+
+impl Absent {
+    /// What becomes of a case without them: it is skipped, except where everything has to be run.
+    pub fn verdict(&self) -> Result<Completion, Failed> {
+        match self {
+            Self::Missing(why) if std::env::var("CI").is_ok_and(|ci| ci == "true") => Err(why.into()),
+            Self::Missing(why) => Ok(Completion::ignored_with(format!("skipped: {why}"))),
+            Self::Broken(why) => Err(why.into()),
+        }
+    }
 }
 
 /// Programs of one version of Kubernetes, and of Helm.
@@ -65,6 +80,27 @@ impl Binaries {
             },
             helm3: installed_helm("v3.").map_or_else(|| helm.build("helm3"), Ok)?,
             helm4: installed_helm("v4.").map_or_else(|| helm.build("helm4"), Ok)?,
+        })
+    }
+}
+
+/// The functions that compositions name, and the program that runs them as Crossplane does.
+#[derive(Clone, Debug)]
+pub struct Functions {
+    pub go_templating: PathBuf,
+    pub auto_ready: PathBuf,
+    pub driver: PathBuf,
+}
+
+impl Functions {
+    /// Builds them all.
+    pub fn find() -> Result<Self, Absent> {
+        let module = |name| Module::new(name, String::new());
+        let (templating, ready) = (module("function-go-templating"), module("function-auto-ready"));
+        Ok(Self {
+            go_templating: templating.build("function-go-templating")?,
+            auto_ready: ready.build("function-auto-ready")?,
+            driver: templating.build("pipeline")?,
         })
     }
 }
@@ -146,11 +182,14 @@ impl Module {
             "etcd" => "go.etcd.io/etcd/server/v3".to_owned(),
             "helm3" => "helm.sh/helm/v3/cmd/helm".to_owned(),
             "helm4" => "helm.sh/helm/v4/cmd/helm".to_owned(),
+            "function-auto-ready" => "github.com/crossplane/function-auto-ready".to_owned(),
+            "function-go-templating" => "github.com/crossplane-contrib/function-go-templating".to_owned(),
+            "pipeline" => "./pipeline".to_owned(),
             _ => format!("k8s.io/kubernetes/cmd/{name}"),
         };
         let (program, stamp) = (self.out.join(name), self.out.join(format!("{name}.go.sum")));
         let broken = |error: String| Absent::Broken(format!("{name} cannot be built: {}", error.trim()));
-        let sums = fs::read(self.dir.join("go.sum")).map_err(|error| broken(error.to_string()))?;
+        let sums = self.sources(name).map_err(|error| broken(error.to_string()))?;
         if program.is_file() && fs::read(&stamp).is_ok_and(|built| built == sums) {
             return Ok(program);
         }
@@ -179,5 +218,16 @@ impl Module {
         fs::write(&stamp, sums).map_err(|error| broken(error.to_string()))?;
         eprintln!("built {name} in {} s", began.elapsed().as_secs());
         Ok(program)
+    }
+
+    /// What may change of that which a program is built from: checksums, and the sources of one of ours.
+    fn sources(&self, name: &str) -> io::Result<Vec<u8>> {
+        let mut files = vec![self.dir.join("go.sum")];
+        if let Ok(folder) = fs::read_dir(self.dir.join(name)) {
+            files.extend(folder.flatten().map(|file| file.path()));
+            files.sort();
+        }
+        let texts: io::Result<Vec<_>> = files.iter().map(fs::read).collect();
+        Ok(texts?.concat())
     }
 }
