@@ -18,9 +18,19 @@ mod support {
     pub mod server;
 }
 
+mod connection;
 mod driver;
+mod injection;
+mod keep;
+mod names;
+mod password;
+mod problems;
+mod selection;
 mod shipped;
+mod tables;
 mod template;
+mod tier;
+mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -40,6 +50,15 @@ fn main() -> ExitCode {
         ("driver", driver::CASES),
         ("template", template::CASES),
         ("shipped", shipped::CASES),
+        ("tables", tables::CASES),
+        ("tier", tier::CASES),
+        ("password", password::CASES),
+        ("connection", connection::CASES),
+        ("keep", keep::CASES),
+        ("names", names::CASES),
+        ("problems", problems::CASES),
+        ("injection", injection::CASES),
+        ("selection", selection::CASES),
     ];
     // Started by the first case that needs it.
     let pipeline: Arc<OnceLock<Result<Pipeline, Absent>>> = Arc::default();
