@@ -27,14 +27,14 @@ mod load;
 mod others;
 mod outage;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::Arc;
 
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::{Arguments, Trial};
 
-use support::cluster::binaries::{Absent, Binaries};
+use support::cluster::binaries::Binaries;
 use support::cluster::platform::Platform;
+use support::cluster::shared::Shared;
 
 /// A case: its name, and what it does.
 type Case = (&'static str, fn(&Platform));
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         ("outage", outage::CASES),
         ("load", load::CASES),
     ];
-    let platform: Arc<Lazy> = Arc::default();
+    let platform = Arc::new(Shared::new(|| Ok(Platform::start(Binaries::find()?))));
     let mut trials = Vec::new();
     for (cases, is_alone) in [(&shared[..], false), (&alone[..], true)] {
         for (room, cases) in cases {
@@ -74,34 +74,4 @@ fn main() -> ExitCode {
     let conclusion = libtest_mimic::run(&args, trials);
     drop(platform);
     conclusion.exit_code()
-}
-
-/// The platform, started by the first case that needs it; or why there is none.
-#[derive(Default)]
-struct Lazy {
-    platform: OnceLock<Result<Platform, Absent>>,
-    turn: RwLock<()>,
-}
-
-impl Lazy {
-    fn run(&self, case: fn(&Platform), alone: bool) -> Result<Completion, Failed> {
-        let platform = match self.platform.get_or_init(start) {
-            Ok(platform) => platform,
-            Err(absent) => return absent.verdict(),
-        };
-        if alone {
-            let _turn = self.turn.write().unwrap_or_else(PoisonError::into_inner);
-            case(platform);
-        } else {
-            let _turn = self.turn.read().unwrap_or_else(PoisonError::into_inner);
-            case(platform);
-        }
-        Ok(Completion::Completed)
-    }
-}
-
-fn start() -> Result<Platform, Absent> {
-    let binaries = Binaries::find()?;
-    let broken = |_| Absent::Broken("the platform did not start: its first case says why, above".to_owned());
-    catch_unwind(AssertUnwindSafe(|| Platform::start(binaries))).map_err(broken)
 }

@@ -1,8 +1,8 @@
-//! kube-apiserver, etcd, kubectl and Helm: found, or built from their Go modules and kept under `target/tools`. And the
-//! functions of the compositions: built.
+//! kube-apiserver, etcd, kubectl and Helm: found, or built from their Go modules and kept under `target/tools`. And
+//! Crossplane and the functions of the compositions: built.
 //!
-//! `tests/tools` has a Go module for each version of Kubernetes, one for Helm and one a function: nothing but the
-//! versions and their checksums, and one program of ours. What is found is taken as a set, as a kubectl of another age
+//! `tests/tools` has a Go module for each version of Kubernetes and one for each other program: nothing but the versions
+//! and their checksums, and one program of ours. What is found is taken as a set, as a kubectl of another age
 //! is another client.
 
 use std::fmt::Write as _;
@@ -105,6 +105,27 @@ impl Functions {
     }
 }
 
+/// Crossplane, with the functions that the compositions name.
+#[derive(Clone, Debug)]
+pub struct CrossplaneBinaries {
+    pub crossplane: PathBuf,
+    pub functions: Functions,
+    /// Crossplane's source tree, which has its CRDs and its chart.
+    pub sources: PathBuf,
+}
+
+impl CrossplaneBinaries {
+    /// Builds them all.
+    pub fn find() -> Result<Self, Absent> {
+        let module = Module::new("crossplane", String::new());
+        Ok(Self {
+            crossplane: module.build("crossplane")?,
+            functions: Functions::find()?,
+            sources: module.source_tree("github.com/crossplane/crossplane/v2")?,
+        })
+    }
+}
+
 /// A `helm` on the PATH, if it is of the version that is wanted.
 fn installed_helm(version: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -182,6 +203,7 @@ impl Module {
             "etcd" => "go.etcd.io/etcd/server/v3".to_owned(),
             "helm3" => "helm.sh/helm/v3/cmd/helm".to_owned(),
             "helm4" => "helm.sh/helm/v4/cmd/helm".to_owned(),
+            "crossplane" => "github.com/crossplane/crossplane/v2/cmd/crossplane".to_owned(),
             "function-auto-ready" => "github.com/crossplane/function-auto-ready".to_owned(),
             "function-go-templating" => "github.com/crossplane-contrib/function-go-templating".to_owned(),
             "pipeline" => "./pipeline".to_owned(),
@@ -196,28 +218,35 @@ impl Module {
         fs::create_dir_all(&self.out).map_err(|error| broken(error.to_string()))?;
         eprintln!("building {package} from tests/tools into {} …", program.display());
         let began = Instant::now();
-        let mut go = Command::new("go");
+        let mut go = self.go();
         go.args(["build", "-trimpath", "-ldflags"])
             .arg(format!("-s -w{}", self.stamps))
             .arg("-o")
-            .arg(&program);
-        // No C compiler, no work space of somebody else's, and no change of a version behind our back.
-        go.arg(&package).current_dir(&self.dir).envs([
-            ("CGO_ENABLED", "0"),
-            ("GOWORK", "off"),
-            ("GOFLAGS", "-mod=readonly"),
-        ]);
-        match go.output() {
-            Err(error) => {
-                let message = format!("{name} is neither installed nor can it be built: go: {error}");
-                return Err(Absent::Missing(message));
-            }
-            Ok(run) if !run.status.success() => return Err(broken(String::from_utf8_lossy(&run.stderr).into_owned())),
-            Ok(_) => {}
-        }
+            .arg(&program)
+            .arg(&package);
+        said(name, &mut go)?;
         fs::write(&stamp, sums).map_err(|error| broken(error.to_string()))?;
         eprintln!("built {name} in {} s", began.elapsed().as_secs());
         Ok(program)
+    }
+
+    /// The source tree of a module that this one needs.
+    fn source_tree(&self, module: &str) -> Result<PathBuf, Absent> {
+        let text = said(module, self.go().args(["mod", "download", "-json", module]))?;
+        let found: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+        match found["Dir"].as_str() {
+            Some(dir) => Ok(PathBuf::from(dir)),
+            None => Err(Absent::Broken(format!("{module} has no source tree: {found}"))),
+        }
+    }
+
+    /// Go in the module's folder: no C compiler, no work space of somebody else's, and no change of a version behind our
+    /// back.
+    fn go(&self) -> Command {
+        let mut go = Command::new("go");
+        go.current_dir(&self.dir)
+            .envs([("CGO_ENABLED", "0"), ("GOWORK", "off"), ("GOFLAGS", "-mod=readonly")]);
+        go
     }
 
     /// What may change of that which a program is built from: checksums, and the sources of one of ours.
@@ -229,5 +258,20 @@ impl Module {
         }
         let texts: io::Result<Vec<_>> = files.iter().map(fs::read).collect();
         Ok(texts?.concat())
+    }
+}
+
+/// What Go says on its standard output when it is asked for a program or a module.
+fn said(name: &str, go: &mut Command) -> Result<Vec<u8>, Absent> {
+    match go.output() {
+        Err(error) => {
+            let message = format!("{name} is neither installed nor can it be built: go: {error}");
+            Err(Absent::Missing(message))
+        }
+        Ok(run) if !run.status.success() => {
+            let why = String::from_utf8_lossy(&run.stderr).trim().to_owned();
+            Err(Absent::Broken(format!("{name} cannot be built: {why}")))
+        }
+        Ok(run) => Ok(run.stdout),
     }
 }

@@ -2,12 +2,15 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`binaries`] | kube-apiserver, etcd, kubectl, Helm: found, or built from their Go modules |
+//! | [`binaries`] | kube-apiserver, etcd, kubectl, Helm, Crossplane: found, or built from their Go modules |
 //! | [`process`] | a server that ends with the test run, however that ends |
 //! | [`pki`] | a certificate authority for one run |
 //! | [`apiserver`] | etcd, API server, controllers, and clients for each of the users below |
 //! | [`balancer`] | what a Service is to the API server: one address, servers behind it that come and go |
 //! | [`platform`] | the CRD, webhooks and policies installed as shipped, and servers behind them |
+//! | [`crossplane`] | Crossplane and its functions, the real ones, installed as their chart does |
+//! | [`provider`] | what a cloud's provider writes about a managed resource, by hand |
+//! | [`shared`] | one cluster for all cases of a test program |
 //! | [`team`] | a namespace of its own for one case, and what an app team does in it |
 //! | [`writers`] | many writers at once, and what they write |
 #![allow(
@@ -23,8 +26,11 @@
 pub mod apiserver;
 pub mod balancer;
 pub mod binaries;
+pub mod crossplane;
 pub mod pki;
 pub mod platform;
 pub mod process;
+pub mod provider;
+pub mod shared;
 pub mod team;
 pub mod writers;

@@ -65,8 +65,13 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// Starts everything.
+    /// Starts everything, with the CRD as we ship it.
     pub fn start(binaries: Binaries) -> Self {
+        Self::start_with(binaries, Self::install_crd)
+    }
+
+    /// Starts everything; the CRD comes from `define`.
+    pub fn start_with(binaries: Binaries, define: impl FnOnce(&Self)) -> Self {
         let api = ApiServer::start(binaries);
         let (authority, dir, catalog) = (Authority::new(), api.folder("servers"), api.folder("servers/catalog"));
         let builtin = binary().args(["catalog", "show", "-o", "yaml"]).output().unwrap();
@@ -84,7 +89,7 @@ impl Platform {
             dir,
         };
         platform.serve_again();
-        platform.install();
+        platform.install(define);
         platform
     }
 
@@ -128,7 +133,10 @@ impl Platform {
 
     /// What is taken away from now on is there again once this is dropped, also if the case fails.
     pub fn outage(&self) -> Outage<'_> {
-        Outage(self)
+        Outage {
+            platform: self,
+            policies: false,
+        }
     }
 
     /// Takes the servers away.
@@ -146,6 +154,16 @@ impl Platform {
         let older = self.in_namespace(OLDER);
         let ask = || older.call("PATCH", "plain?dryRun=All", Some(&change));
         await_answer("the webhook is not called", ask, |answer| answer.code == 200);
+        outage
+    }
+
+    /// Takes the policy on UPDATE away, too.
+    pub fn unguarded(&self) -> Outage<'_> {
+        let mut outage = self.unconfigure();
+        outage.policies = true;
+        let bindings = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings";
+        let path = format!("{bindings}/update.mysqlinstanceclaims.platform.example.org");
+        self.api.call(User::Admin, "DELETE", &path, None).ok();
         outage
     }
 
@@ -188,15 +206,38 @@ impl Platform {
             .ok();
     }
 
-    fn install(&self) {
+    fn install(&self, define: impl FnOnce(&Self)) {
         self.api
             .kubectl(User::Admin, &["apply", "--filename", "-"], &rights())
+            .ok();
+        let older = self.team(OLDER);
+        define(self);
+        // Not for a Crossplane that may be here: it would take any composition for them.
+        let unmanaged = |name: &str, changes: Value| {
+            let mut claim = claim(name, changes);
+            claim["metadata"]["annotations"] = json!({"crossplane.io/paused": "true"});
+            claim
+        };
+        older.apply(&unmanaged("plain", json!({}))).ok();
+        let mut composed = unmanaged("composed", json!({}));
+        composed["spec"]["crossplane"] = json!({"compositionRef": {"name": "aws"}});
+        older.apply(&composed).ok();
+        older.apply(&unmanaged("cased", json!({"environment": "Dev"}))).ok();
+
+        self.install_policies();
+        self.install_webhooks();
+    }
+
+    /// The CRD as we ship it, and claims that are older than its schema.
+    fn install_crd(&self) {
+        self.api
+            .kubectl(User::Admin, &["apply", "--filename", "-"], &crossplane_rights())
             .ok();
         self.api
             .kubectl(User::Admin, &["apply", "--filename", "-"], &loose())
             .ok();
         self.await_crd();
-        let older = self.team(OLDER);
+        let older = self.in_namespace(OLDER);
         for (name, spec) in ODD {
             let mut odd = claim(name, json!({}));
             odd["spec"] = serde_json::from_str(spec).unwrap();
@@ -208,20 +249,13 @@ impl Platform {
         }
         self.apply("crossplane", &["mysqlinstanceclaim-crd.yaml"], |_, text| text);
         self.await_crd();
-        older.apply(&claim("plain", json!({}))).ok();
-        let mut composed = claim("composed", json!({}));
-        composed["spec"]["crossplane"] = json!({"compositionRef": {"name": "aws"}});
-        older.apply(&composed).ok();
-        older.apply(&claim("cased", json!({"environment": "Dev"}))).ok();
         let mut empty = claim("empty", json!({}));
         empty.as_object_mut().unwrap().remove("spec");
         older.apply(&empty).ok();
-
-        self.install_policies();
-        self.install_webhooks();
     }
 
-    fn await_crd(&self) {
+    /// Waits until claims are served.
+    pub fn await_crd(&self) {
         let crd = "crd/mysqlinstanceclaims.db.platform.example.org";
         let wait = ["wait", "--for=condition=Established", crd, "--timeout=60s"];
         self.api.kubectl(User::Admin, &wait, "").ok();
@@ -335,11 +369,14 @@ impl Platform {
 }
 
 /// See [`Platform::outage`].
-pub struct Outage<'a>(&'a Platform);
+pub struct Outage<'a> {
+    platform: &'a Platform,
+    policies: bool,
+}
 
 impl Drop for Outage<'_> {
     fn drop(&mut self) {
-        let Self(platform) = *self;
+        let Self { platform, policies } = *self;
         let mended = catch_unwind(AssertUnwindSafe(|| {
             for server in &platform.servers {
                 server.signal("CONT");
@@ -351,6 +388,9 @@ impl Drop for Outage<'_> {
                 platform.api.call(User::Admin, "DELETE", &path, None);
             }
             platform.install_webhooks();
+            if policies {
+                platform.install_policies();
+            }
         }));
         // While a panic is on its way, another one would end the whole run.
         if let (Err(why), false) = (mended, thread::panicking()) {
@@ -416,30 +456,46 @@ fn service() -> String {
     )
 }
 
-/// What each user may do.
+/// What the users may do.
 fn rights() -> String {
-    let role = |name: &str, rules: Value| json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules});
-    let binding = |role: &str, kind: &str, name: &str| {
-        json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": format!("test-{role}")},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}],
-        })
-    };
-    // Status is theirs, too, to prove that it moves nothing.
-    let claims = json!({
-        "apiGroups": ["db.platform.example.org"], "verbs": ["*"],
-        "resources": ["mysqlinstanceclaims", "mysqlinstanceclaims/status"],
-    });
     let helm = json!({"apiGroups": [""], "verbs": ["*"], "resources": ["configmaps", "namespaces", "secrets"]});
     json!({"apiVersion": "v1", "kind": "List", "items": [
-        role("test-app-team", json!([&claims, helm])),
-        role("test-crossplane", json!([&claims])),
+        role("test-app-team", json!([claims(), helm])),
         binding("test-app-team", "Group", "app-team"),
-        binding("test-crossplane", "User", "system:serviceaccount:crossplane-system:crossplane"),
         binding("cluster-admin", "Group", OPERATORS),
     ]})
     .to_string()
+}
+
+/// What Crossplane's account may do where there is no Crossplane.
+fn crossplane_rights() -> String {
+    json!({"apiVersion": "v1", "kind": "List", "items": [
+        role("test-crossplane", json!([claims()])),
+        binding("test-crossplane", "User", "system:serviceaccount:crossplane-system:crossplane"),
+    ]})
+    .to_string()
+}
+
+/// All of a claim. Status is an app team's, too, to prove that it moves nothing.
+fn claims() -> Value {
+    json!({
+        "apiGroups": ["db.platform.example.org"], "verbs": ["*"],
+        "resources": ["mysqlinstanceclaims", "mysqlinstanceclaims/status"],
+    })
+}
+
+fn role(name: &str, rules: Value) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules,
+    })
+}
+
+fn binding(role: &str, kind: &str, name: &str) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": format!("test-{role}")},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}],
+    })
 }
 
 /// The collection of a namespace's claims, or one of them.

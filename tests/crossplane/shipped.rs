@@ -1,0 +1,100 @@
+//! What is shipped, against what Crossplane makes of it and what is tried here.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::Case;
+use crate::cloud::{Cloud, condition, shipped};
+
+pub const CASES: &[Case] = &[
+    (
+        "nothing_of_a_claim_is_pruned_when_one_crd_takes_the_place_of_the_other",
+        same,
+    ),
+    ("the_functions_that_run_here_are_those_that_are_shipped", functions),
+];
+
+/// What Crossplane adds to every schema. Each object has the first two.
+const THEIRS: [&str; 3] = ["/properties/apiVersion/type", "/properties/kind/type", "/required"];
+
+fn same(cloud: &Cloud) {
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mysqlinstanceclaims.db.platform.example.org";
+    let made = cloud
+        .get(path)
+        .expect("wanted: the CRD that Crossplane makes; saw: none");
+    let ours: Value = serde_saphyr::from_str(&shipped("mysqlinstanceclaim-crd.yaml")).unwrap();
+    let (made, ours) = (facts(&made), facts(&ours));
+    let differ: Vec<_> = made
+        .keys()
+        .chain(ours.keys())
+        .filter(|fact| !THEIRS.contains(&fact.as_str()))
+        .filter(|fact| made.get(*fact) != ours.get(*fact))
+        .map(|fact| {
+            format!(
+                "{fact}: {:?} of Crossplane's, {:?} of ours",
+                made.get(fact),
+                ours.get(fact)
+            )
+        })
+        .collect();
+    assert!(differ.is_empty(), "wanted: the same; saw: {differ:#?}");
+}
+
+fn functions(cloud: &Cloud) {
+    let installed = cloud.get("/apis/pkg.crossplane.io/v1/functions").unwrap();
+    let installed = installed["items"].as_array().unwrap();
+    assert!(
+        !installed.is_empty(),
+        "wanted: the functions of functions.yaml; saw: none"
+    );
+    for function in installed {
+        let package = function["spec"]["package"].as_str().unwrap();
+        let (image, version) = package.rsplit_once(':').unwrap();
+        let name = image.rsplit('/').next().unwrap();
+        assert_eq!(
+            function["metadata"]["name"], name,
+            "wanted: the package's own name, on the right"
+        );
+        let module = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/tools")
+            .join(name)
+            .join("go.mod");
+        let module = std::fs::read_to_string(module).unwrap();
+        let wanted = format!("github.com/crossplane-contrib/{name} {version}");
+        assert!(
+            module.contains(&wanted),
+            "wanted: {wanted} in tests/tools; saw: another version"
+        );
+        // Nobody has tried to fetch it.
+        let synced = condition(function, "Synced").unwrap_or(&Value::Null);
+        assert_eq!(synced["reason"], "ReconcilePaused", "{function:#}");
+        assert_eq!(condition(function, "Installed"), None, "{function:#}");
+    }
+}
+
+/// What a CRD's schema says, but for words to people: each leaf by its path.
+fn facts(crd: &Value) -> BTreeMap<String, Value> {
+    fn walk(at: &str, value: &Value, facts: &mut BTreeMap<String, Value>) {
+        match value {
+            Value::Object(fields) if !fields.is_empty() => {
+                for (name, value) in fields {
+                    let is_words = name == "description" && value.is_string();
+                    if !is_words {
+                        walk(&format!("{at}/{name}"), value, facts);
+                    }
+                }
+            }
+            _ => {
+                facts.insert(at.to_owned(), value.clone());
+            }
+        }
+    }
+    let mut facts = BTreeMap::new();
+    let version = &crd["spec"]["versions"][0];
+    walk("", &version["schema"]["openAPIV3Schema"], &mut facts);
+    facts.insert("scope".to_owned(), crd["spec"]["scope"].clone());
+    facts.insert("name".to_owned(), version["name"].clone());
+    facts
+}
