@@ -8,6 +8,7 @@
 //! | [`apiserver`] | etcd, API server, controllers, and clients for each of the users below |
 //! | [`balancer`] | what a Service is to the API server: one address, servers behind it that come and go |
 //! | [`platform`] | the CRD, webhooks and policies installed as shipped, and servers behind them |
+//! | [`objects`] | what goes into the cluster that we do not ship: rights, a Service, a cell |
 //! | [`crossplane`] | Crossplane and its functions, the real ones, installed as their chart does |
 //! | [`provider`] | what a cloud's provider writes about a managed resource, by hand |
 //! | [`shared`] | one cluster for all cases of a test program |
@@ -27,6 +28,7 @@ pub mod apiserver;
 pub mod balancer;
 pub mod binaries;
 pub mod crossplane;
+pub mod objects;
 pub mod pki;
 pub mod platform;
 pub mod process;

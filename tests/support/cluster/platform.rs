@@ -13,16 +13,13 @@ use serde_json::{Value, json};
 use super::apiserver::{ApiServer, OPERATORS, User, await_answer};
 use super::balancer::Balancer;
 use super::binaries::Binaries;
+use super::objects::{ARCHIVE, NAMESPACE, SERVICE, crossplane_rights, loose, rights, service};
 use super::pki::{Authority, Pair};
 use super::team::{CLAIMS, Team, claim};
 use crate::support::server::{Server, binary, on};
 
 const MUTATING: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 const VALIDATING: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
-
-/// Where the webhooks are as the API server sees it.
-const SERVICE: &str = "idp-multicloud-admission";
-const NAMESPACE: &str = "idp-multicloud";
 
 /// Claims that are older than the webhook live here: `plain` as an app team wrote it, `cased` with an environment in
 /// capitals, `empty` without a spec, and `composed` as Crossplane left it, which has picked a composition.
@@ -38,22 +35,6 @@ pub const ODD: &[(&str, &str)] = &[
         "{\"parameters\": {\"environment\": [\"dev\"]}, \"crossplane\": [\"dev\"]}",
     ),
 ];
-
-/// A cell that only has room without a standby, in the cheapest cloud.
-const ARCHIVE: &str = r"
-apiVersion: platform.example.org/v1alpha1
-kind: Cell
-metadata: {name: archive}
-spec:
-  candidates:
-  - name: oci-us-ashburn-1
-    provider: oci
-    region: us-ashburn-1
-    runtimeCluster: oci-iad-archive
-    network: {compartmentId: archive, subnetId: archive-private, availabilityDomain: AD-1}
-    capabilities: [PITR, PrivateNetworking]
-    scores: {latency: 0.80, dr: 0.70, maturity: 0.65, cost: 0.85}
-";
 
 /// A Kubernetes API server with the product in it.
 pub struct Platform {
@@ -428,74 +409,6 @@ fn instance(pair: &Pair, catalog: &Path, args: &[&str]) -> Server {
         .args(["--operator-group", OPERATORS])
         .args(args);
     Server::run(command)
-}
-
-/// The claim's CRD with a schema that takes anything.
-fn loose() -> String {
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": "mysqlinstanceclaims.db.platform.example.org"},
-        "spec": {
-            "group": "db.platform.example.org", "scope": "Namespaced",
-            "names": {"kind": "MySQLInstanceClaim", "plural": "mysqlinstanceclaims", "singular": "mysqlinstanceclaim"},
-            "versions": [{"name": "v1alpha1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {
-                "type": "object", "x-kubernetes-preserve-unknown-fields": true,
-            }}}],
-        },
-    })
-    .to_string()
-}
-
-/// A Service by whose name the API server reaches this machine. It takes the port from the webhook configuration.
-fn service() -> String {
-    format!(
-        r#"{{"apiVersion": "v1", "kind": "List", "items": [
-        {{"apiVersion": "v1", "kind": "Namespace", "metadata": {{"name": "{NAMESPACE}"}}}},
-        {{"apiVersion": "v1", "kind": "Service", "metadata": {{"name": "{SERVICE}", "namespace": "{NAMESPACE}"}},
-          "spec": {{"type": "ExternalName", "externalName": "localhost"}}}}]}}"#
-    )
-}
-
-/// What the users may do.
-fn rights() -> String {
-    let helm = json!({"apiGroups": [""], "verbs": ["*"], "resources": ["configmaps", "namespaces", "secrets"]});
-    json!({"apiVersion": "v1", "kind": "List", "items": [
-        role("test-app-team", json!([claims(), helm])),
-        binding("test-app-team", "Group", "app-team"),
-        binding("cluster-admin", "Group", OPERATORS),
-    ]})
-    .to_string()
-}
-
-/// What Crossplane's account may do where there is no Crossplane.
-fn crossplane_rights() -> String {
-    json!({"apiVersion": "v1", "kind": "List", "items": [
-        role("test-crossplane", json!([claims()])),
-        binding("test-crossplane", "User", "system:serviceaccount:crossplane-system:crossplane"),
-    ]})
-    .to_string()
-}
-
-/// All of a claim. Status is an app team's, too, to prove that it moves nothing.
-fn claims() -> Value {
-    json!({
-        "apiGroups": ["db.platform.example.org"], "verbs": ["*"],
-        "resources": ["mysqlinstanceclaims", "mysqlinstanceclaims/status"],
-    })
-}
-
-fn role(name: &str, rules: Value) -> Value {
-    json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules,
-    })
-}
-
-fn binding(role: &str, kind: &str, name: &str) -> Value {
-    json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": format!("test-{role}")},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name}],
-    })
 }
 
 /// The collection of a namespace's claims, or one of them.
