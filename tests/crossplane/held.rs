@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::Case;
-use crate::cloud::{Cloud, condition};
+use crate::cloud::Cloud;
 use crate::database::{Database, data};
 use crate::support::cluster::apiserver::User;
 use crate::support::cluster::provider::Provider;
@@ -87,7 +87,7 @@ fn forgotten(cloud: &Cloud) {
                 "wanted: {field} as it was, on the right"
             );
         }
-        assert_eq!(condition(&claim, "Ready").unwrap()["status"], "True", "{claim:#}");
+        database.await_condition("Ready", "True");
         database.remember();
     }
 }

@@ -75,8 +75,8 @@ impl Crossplane {
             ("leader-election", "false".to_owned()),
             ("metrics-port", free_port().to_string()),
             ("health-probe-port", free_port().to_string()),
-            // What is not watched is looked at again after this: the Secrets that a template asks for by name.
-            ("poll-interval", "5s".to_owned()),
+            // In a minute the cases do to a claim what takes weeks elsewhere; it would look away for minutes.
+            ("circuit-breaker-burst", "100000".to_owned()),
         ];
         let crossplane = Self {
             running: Mutex::default(),
