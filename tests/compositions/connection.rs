@@ -131,7 +131,16 @@ fn stays(pipeline: &Pipeline) {
                 assert_connection(&outcome, &wanted, &format!("{cloud}, {what}, {round}"));
             }
         }
-        // One that is damaged while the provider is silent keeps what is left.
+        // One that is emptied while the provider is silent stays, with all that is known without the provider.
+        let mut world = there.clone();
+        world.falls_silent();
+        world.resource("connection").as_object_mut().unwrap().remove("data");
+        let mut left = wanted.clone();
+        for key in ["host", "ca.crt"] {
+            left.as_object_mut().unwrap().remove(key);
+        }
+        assert_connection(&world.reconcile(pipeline), &left, &format!("{cloud}, emptied"));
+        // One that is damaged keeps what is left.
         for key in KEYS {
             let mut world = there.clone();
             world.falls_silent();
@@ -238,52 +247,75 @@ fn assert_condition(pipeline: &Pipeline, world: &World, status: &str, reason: &s
 }
 
 fn condition(pipeline: &Pipeline) {
-    for (cloud, creating, refused, available) in [
-        (
-            "aws",
-            "The database is being made on AWS in us-east-1; Secret orders-db-conn appears when it can be reached.",
-            "AWS does not accept what it was asked for; your platform team sees why in Instance \
-             mysql-3f0c9a52-7d1b-4e62-9a57-c1d20b8e6f04.",
-            "Connect with what Secret orders-db-conn holds.",
-        ),
+    for (cloud, place, members, hint) in [
+        ("aws", "AWS in us-east-1", &["Instance"][..], ""),
         (
             "gcp",
-            "The database is being made on GCP in us-central1; Secret orders-db-conn appears when it can be reached.",
-            "GCP does not accept what it was asked for; your platform team sees why in DatabaseInstance \
-             mysql-3f0c9a52-7d1b-4e62-9a57-c1d20b8e6f04.",
-            "Connect with what Secret orders-db-conn holds.",
+            "GCP in us-central1",
+            &["DatabaseInstance", "Database", "User"],
+            "",
         ),
         (
             "oci",
-            "The database is being made on OCI in us-ashburn-1; Secret orders-db-conn appears when it can be reached.",
-            "OCI does not accept what it was asked for; your platform team sees why in MysqlDbSystem \
-             mysql-3f0c9a52-7d1b-4e62-9a57-c1d20b8e6f04.",
-            "Connect with what Secret orders-db-conn holds. OCI makes a server without a schema, so run CREATE \
-             DATABASE IF NOT EXISTS app once.",
+            "OCI in us-ashburn-1",
+            &["MysqlDbSystem"],
+            " Run CREATE DATABASE IF NOT EXISTS app, and ALTER USER admin REQUIRE SSL, once; OCI does neither.",
         ),
     ] {
+        let name = "mysql-3f0c9a52-7d1b-4e62-9a57-c1d20b8e6f04";
+        let (cloud_name, _) = place.split_once(' ').unwrap();
+        let last = members.last().unwrap();
+        let connect = "Connect with what Secret orders-db-conn holds.";
+        let creating =
+            format!("The database is being made on {place}; Secret orders-db-conn appears when it can be reached.");
+        let refused = format!(
+            "{cloud_name} does not accept what it was asked for; your platform team sees why in {last} {name}."
+        );
+        let available = format!("{connect}{hint}");
+        let change_refused = format!(
+            "{connect} {cloud_name} does not accept what was changed last; your platform team sees why in {last} {name}."
+        );
         let unavailable = "The database does not answer at the moment; Secret orders-db-conn stays as it is.";
         let mut world = World::new(cloud);
-        assert_condition(pipeline, &world, "False", "Creating", creating);
+        assert_condition(pipeline, &world, "False", "Creating", &creating);
         world.reconcile(pipeline);
-        assert_condition(pipeline, &world, "False", "Creating", creating);
+        assert_condition(pipeline, &world, "False", "Creating", &creating);
         world.reports("False", "True");
-        assert_condition(pipeline, &world, "False", "Creating", creating);
+        assert_condition(pipeline, &world, "False", "Creating", &creating);
         world.reports("False", "False");
-        assert_condition(pipeline, &world, "False", "RefusedByCloud", refused);
+        assert_condition(pipeline, &world, "False", "RefusedByCloud", &refused);
         world.comes_up(HOST);
-        assert_condition(pipeline, &world, "False", "Creating", creating);
+        assert_condition(pipeline, &world, "False", "Creating", &creating);
         world.reconcile(pipeline);
-        assert_condition(pipeline, &world, "True", "Available", available);
+        assert_condition(pipeline, &world, "True", "Available", &available);
         // A change that the cloud does not take leaves the database as it is.
         world.reports("True", "False");
-        assert_condition(pipeline, &world, "True", "Available", available);
+        assert_condition(pipeline, &world, "True", "ChangeRefused", &change_refused);
         world.reports("False", "True");
         assert_condition(pipeline, &world, "False", "Unavailable", unavailable);
         world.reports("False", "False");
-        assert_condition(pipeline, &world, "False", "RefusedByCloud", refused);
+        assert_condition(pipeline, &world, "False", "RefusedByCloud", &refused);
         world.falls_silent();
         assert_condition(pipeline, &world, "False", "Unavailable", unavailable);
+
+        // All of it counts: without its user a database is of no use.
+        for member in members {
+            let with = |change: &dyn Fn(&mut Value)| {
+                let mut world = World::available(pipeline, cloud);
+                let mut managed = world.managed();
+                change(managed.find(|object| object["kind"] == *member).unwrap());
+                drop(managed);
+                world
+            };
+            let waits = with(&|object| object["status"]["conditions"][0]["status"] = json!("False"));
+            assert_condition(pipeline, &waits, "False", "Unavailable", unavailable);
+            let refuses = with(&|object| object["status"]["conditions"][1]["status"] = json!("False"));
+            let why = change_refused.replace(&format!("{last} "), &format!("{member} "));
+            assert_condition(pipeline, &refuses, "True", "ChangeRefused", &why);
+            let goes = with(&|object| object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"));
+            let why = format!("Somebody has deleted a part of the database, {name}; tell your platform team.");
+            assert_condition(pipeline, &goes, "False", "Deleting", &why);
+        }
     }
 }
 

@@ -20,6 +20,7 @@ mod support {
 
 mod connection;
 mod driver;
+mod golden;
 mod injection;
 mod keep;
 mod names;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         ("keep", keep::CASES),
         ("names", names::CASES),
         ("problems", problems::CASES),
+        ("golden", golden::CASES),
         ("injection", injection::CASES),
         ("selection", selection::CASES),
     ];

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::Case;
 use crate::support::pipeline::{Pipeline, claim, observed};
-use crate::world::{CLOUDS, composition, network_keys, table};
+use crate::world::{CLOUDS, composition, first, network_keys, table};
 
 pub const CASES: &[Case] = &[
     ("the_tiers_are_those_of_the_catalog_and_give_what_it_requires", tiers),
@@ -21,7 +21,11 @@ pub const CASES: &[Case] = &[
         disposable,
     ),
     ("what_is_the_same_in_every_composition_is_the_same", same),
-    ("what_is_left_out_of_a_row_is_taken_as_no", left_out),
+    ("a_table_that_is_not_in_order_ends_it_with_the_place_to_mend", disorder),
+    (
+        "the_kinds_that_are_made_are_those_that_are_activated_and_shown_to_operators",
+        kinds,
+    ),
     ("the_steps_stand_in_their_order", steps),
     ("the_functions_are_those_that_are_installed_and_tested", functions),
 ];
@@ -188,20 +192,140 @@ fn functions(_: &Pipeline) {
 }
 
 /// As the manual says.
-fn left_out(pipeline: &Pipeline) {
+fn disorder(pipeline: &Pipeline) {
+    let row = "c1: {pitr: true, ha: false, retentionDays: 14, protected: true}";
+    let days = "tiers.c1.retentionDays must be a whole number from 1 to 35";
+    let cases = [
+        (
+            row,
+            "C1: {pitr: true, ha: false, retentionDays: 14, protected: true}",
+            "",
+        ),
+        (
+            row,
+            "c1: {ha: false, retentionDays: 14, protected: true}",
+            "tiers.c1.pitr must be true or false",
+        ),
+        (
+            row,
+            "c1: {pitr: true, ha: no, retentionDays: 14, protected: true}",
+            "tiers.c1.ha must be true or false",
+        ),
+        (
+            row,
+            "c1: {pitr: true, ha: \"false\", retentionDays: 14, protected: true}",
+            "tiers.c1.ha must be true or false",
+        ),
+        (
+            row,
+            "c1: {pitr: true, ha: false, retentionDays: 14, protecteD: true}",
+            "tiers.c1.protected must be true or false",
+        ),
+        (row, "c1: {pitr: true, ha: false, protected: true}", days),
+        (
+            row,
+            "c1: {pitr: true, ha: false, retentionDays: 0, protected: true}",
+            days,
+        ),
+        (
+            row,
+            "c1: {pitr: true, ha: false, retentionDays: -3, protected: true}",
+            days,
+        ),
+        (
+            row,
+            "c1: {pitr: true, ha: false, retentionDays: 36, protected: true}",
+            days,
+        ),
+        (
+            row,
+            "c1: {pitr: true, ha: false, retentionDays: 7.5, protected: true}",
+            days,
+        ),
+        (
+            row,
+            "c1: {pitr: true, ha: false, retentionDays: seven, protected: true}",
+            days,
+        ),
+        (
+            row,
+            "c1: {pitr: true, ha: false, retentionDays: \"14\", protected: true}",
+            days,
+        ),
+        (row, "c1:", "tiers.c1.pitr must be true or false"),
+        (row, "c1: []", "tiers.c1.pitr must be true or false"),
+        (row, "c1: off", "tiers.c1.pitr must be true or false"),
+        ("\n  small: ", "\n  small: 5\n  tiny: ", "sizes.small must be a text"),
+        ("\n  small: ", "\n  small: \"\"\n  tiny: ", "sizes.small must be a text"),
+        ("disposable: [dev]", "disposable: dev", "disposable must be a list"),
+        ("disposable: [dev]", "disposable:", "disposable must be a list"),
+    ];
     for cloud in CLOUDS {
         let composition = composition(cloud);
         let template = &composition["spec"]["pipeline"][0]["input"]["inline"]["template"];
         let template = template.as_str().unwrap();
-        let row = template.lines().find(|line| line.starts_with("  c1: {"));
-        let row = row.unwrap_or_else(|| panic!("{cloud}: no row c1 in the table"));
-        let with = |row_now: &str| {
+        for (there, instead, wrong) in cases {
+            assert!(template.contains(there), "{cloud}: no {there:?} in the table");
             let mut composition = composition.clone();
-            composition["spec"]["pipeline"][0]["input"]["inline"]["template"] = json!(template.replace(row, row_now));
+            composition["spec"]["pipeline"][0]["input"]["inline"]["template"] =
+                json!(template.replacen(there, instead, 1));
             let claim = observed(&claim(cloud, "C1", "small", false, "prod"), &[]);
-            pipeline.run(&composition, &claim, &[]).composed().resources["instance"].clone()
-        };
-        let written_out = with("  c1: {pitr: false, ha: false, retentionDays: 14, protected: false}");
-        assert_eq!(with("  c1: {retentionDays: 14}"), written_out, "{cloud}");
+            let outcome = pipeline.run(&composition, &claim, &[]);
+            let about = format!("{cloud}: {instead}");
+            if wrong.is_empty() {
+                assert!(outcome.fatal.is_none(), "{about}: {:?}", outcome.fatal);
+                continue;
+            }
+            assert!(
+                outcome.fatal.is_some() && outcome.resources.is_empty(),
+                "{about}: went through"
+            );
+            let condition = outcome.condition("DatabaseReady");
+            assert_eq!(condition["reason"], "BadTable", "{about}");
+            let message = condition["message"].as_str().unwrap();
+            let wanted =
+                format!("the table of the composition for {cloud} is not in order, {wrong}; tell your platform team");
+            assert!(message.starts_with(&wanted), "{about}: {message}");
+        }
     }
+}
+
+fn kinds(pipeline: &Pipeline) {
+    let mut made = BTreeSet::new();
+    for cloud in CLOUDS {
+        let outcome = first(pipeline, cloud, &claim(cloud, "C1", "small", false, "prod")).composed();
+        for resource in outcome
+            .resources
+            .values()
+            .filter(|resource| resource["kind"] != "Secret")
+        {
+            let group = resource["apiVersion"].as_str().unwrap().split('/').next().unwrap();
+            let plural = format!("{}s", resource["kind"].as_str().unwrap().to_lowercase());
+            made.insert(format!("{plural}.{group}"));
+        }
+    }
+    let policy = yaml::documents(&text("crossplane/activation-policy.yaml"))
+        .unwrap()
+        .remove(0);
+    let activated = policy["spec"]["activate"].as_array().unwrap().iter();
+    let activated: BTreeSet<_> = activated.map(|name| name.as_str().unwrap().to_owned()).collect();
+    assert_eq!(activated, made, "crossplane/activation-policy.yaml, and what is made");
+
+    let roles = yaml::documents(&text("crossplane/rbac.yaml")).unwrap();
+    let operators = roles
+        .iter()
+        .find(|role| role["metadata"]["name"] == "idp-multicloud-operators");
+    let rules = operators.unwrap()["rules"].as_array().unwrap().iter();
+    let shown: BTreeSet<_> = rules
+        .flat_map(|rule| {
+            let group = rule["apiGroups"][0].as_str().unwrap();
+            let resources = rule["resources"].as_array().unwrap().iter();
+            resources.map(move |resource| format!("{}.{group}", resource.as_str().unwrap()))
+        })
+        .filter(|name| name.contains(".m.upbound.io"))
+        .collect();
+    assert_eq!(
+        shown, made,
+        "what operators see by crossplane/rbac.yaml, and what is made"
+    );
 }
