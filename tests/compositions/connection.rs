@@ -309,9 +309,9 @@ fn condition(pipeline: &Pipeline) {
             };
             let waits = with(&|object| object["status"]["conditions"][0]["status"] = json!("False"));
             assert_condition(pipeline, &waits, "False", "Unavailable", unavailable);
-            let refuses = with(&|object| object["status"]["conditions"][1]["status"] = json!("False"));
+            let denies = with(&|object| object["status"]["conditions"][1]["status"] = json!("False"));
             let why = change_refused.replace(&format!("{last} "), &format!("{member} "));
-            assert_condition(pipeline, &refuses, "True", "ChangeRefused", &why);
+            assert_condition(pipeline, &denies, "True", "ChangeRefused", &why);
             let goes = with(&|object| object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z"));
             let why = format!("Somebody has deleted a part of the database, {name}; tell your platform team.");
             assert_condition(pipeline, &goes, "False", "Deleting", &why);

@@ -315,8 +315,8 @@ fn kinds(pipeline: &Pipeline) {
     let operators = roles
         .iter()
         .find(|role| role["metadata"]["name"] == "idp-multicloud-operators");
-    let rules = operators.unwrap()["rules"].as_array().unwrap().iter();
-    let shown: BTreeSet<_> = rules
+    let granted = operators.unwrap()["rules"].as_array().unwrap().iter();
+    let shown: BTreeSet<_> = granted
         .flat_map(|rule| {
             let group = rule["apiGroups"][0].as_str().unwrap();
             let resources = rule["resources"].as_array().unwrap().iter();

@@ -20,6 +20,10 @@ pub const CASES: &[Case] = &[
     ),
     ("what_the_schema_does_not_know_or_allow_is_refused", refused),
     ("what_we_ship_is_what_crossplane_accepts", ours),
+    (
+        "the_provider_configs_of_the_manual_are_what_the_providers_accept",
+        manual,
+    ),
 ];
 
 const CLOUDS: [&str; 3] = ["aws", "gcp", "oci"];
@@ -170,6 +174,44 @@ fn ours(cloud: &Cloud) {
                 .kubectl(User::Admin, STRICT, &invented)
                 .refused(&["nosuchfield"]);
         }
+    }
+}
+
+fn manual(cloud: &Cloud) {
+    let text = shipped("README.md");
+    let examples = text
+        .split("```yaml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
+    let examples: Vec<_> = examples
+        .filter(|example| example.contains("kind: ClusterProviderConfig"))
+        .collect();
+    assert_eq!(examples.len(), 1, "wanted: one example with all of them");
+    let lines: Vec<_> = examples[0].lines().map(str::trim_start).collect();
+    let written = lines.join("\n");
+    assert_eq!(
+        written.matches("kind: ClusterProviderConfig").count(),
+        CLOUDS.len(),
+        "{written}"
+    );
+    cloud.platform.api.kubectl(User::Admin, STRICT, &written).ok();
+    // And their names are those that the compositions give.
+    for (provider, name) in [("aws", "aws"), ("gcp", "gcp"), ("oci", "oci-us-ashburn-1")] {
+        let claim = pipeline::claim(provider, "C1", "small", false, "prod");
+        let outcome = cloud
+            .pipeline()
+            .run(&pipeline::shipped()[provider], &observed(&claim, &[]), &[])
+            .composed();
+        let asked = &outcome.resources["instance"]["spec"]["providerConfigRef"];
+        assert_eq!(
+            asked,
+            &json!({"kind": "ClusterProviderConfig", "name": name}),
+            "{provider}"
+        );
+        assert!(
+            written.contains(&format!("metadata: {{name: {name}}}")),
+            "no {name} in {written}"
+        );
     }
 }
 
