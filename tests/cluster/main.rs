@@ -28,50 +28,26 @@ mod others;
 mod outage;
 
 use std::process::ExitCode;
-use std::sync::Arc;
-
-use libtest_mimic::{Arguments, Trial};
 
 use support::cluster::binaries::Binaries;
 use support::cluster::platform::Platform;
-use support::cluster::shared::Shared;
+use support::cluster::shared;
 
 /// A case: its name, and what it does.
 type Case = (&'static str, fn(&Platform));
 
-/// How many cases run at a time unless `--test-threads` says otherwise: kubectl waits more than it works.
-const THREADS: usize = 4;
-
 fn main() -> ExitCode {
-    let mut args = Arguments::from_args();
-    args.test_threads.get_or_insert(THREADS);
-    let shared = [
-        ("apply", apply::CASES),
-        ("held", held::CASES),
-        ("crossplane", crossplane::CASES),
-        ("force", force::CASES),
-        ("deletion", deletion::CASES),
-        ("helm", helm::CASES),
-        ("others", others::CASES),
+    let rooms = [
+        (false, ("apply", apply::CASES)),
+        (false, ("held", held::CASES)),
+        (false, ("crossplane", crossplane::CASES)),
+        (false, ("force", force::CASES)),
+        (false, ("deletion", deletion::CASES)),
+        (false, ("helm", helm::CASES)),
+        (false, ("others", others::CASES)),
+        (true, ("force", force::ALONE)),
+        (true, ("outage", outage::CASES)),
+        (true, ("load", load::CASES)),
     ];
-    let alone = [
-        ("force", force::ALONE),
-        ("outage", outage::CASES),
-        ("load", load::CASES),
-    ];
-    let platform = Arc::new(Shared::new(|| Ok(Platform::start(Binaries::find()?))));
-    let mut trials = Vec::new();
-    for (cases, is_alone) in [(&shared[..], false), (&alone[..], true)] {
-        for (room, cases) in cases {
-            for &(name, case) in *cases {
-                let platform = Arc::clone(&platform);
-                trials.push(Trial::ignorable_test(format!("{room}::{name}"), move || {
-                    platform.run(case, is_alone)
-                }));
-            }
-        }
-    }
-    let conclusion = libtest_mimic::run(&args, trials);
-    drop(platform);
-    conclusion.exit_code()
+    shared::run(|| Ok(Platform::start(Binaries::find()?)), rooms)
 }

@@ -33,20 +33,16 @@ mod template;
 mod tier;
 mod world;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
 
-use libtest_mimic::{Arguments, Trial};
-
-use support::cluster::binaries::{Absent, Functions};
+use support::cluster::binaries::Functions;
+use support::cluster::shared;
 use support::pipeline::Pipeline;
 
 /// A case: its name, and what it does.
 type Case = (&'static str, fn(&Pipeline));
 
 fn main() -> ExitCode {
-    let args = Arguments::from_args();
     let rooms = [
         ("driver", driver::CASES),
         ("template", template::CASES),
@@ -62,28 +58,8 @@ fn main() -> ExitCode {
         ("injection", injection::CASES),
         ("selection", selection::CASES),
     ];
-    // Started by the first case that needs it.
-    let pipeline: Arc<OnceLock<Result<Pipeline, Absent>>> = Arc::default();
-    let mut trials = Vec::new();
-    for (room, cases) in rooms {
-        for &(name, case) in cases {
-            let pipeline = Arc::clone(&pipeline);
-            trials.push(Trial::ignorable_test(format!("{room}::{name}"), move || {
-                match pipeline.get_or_init(start) {
-                    Ok(pipeline) => case(pipeline),
-                    Err(absent) => return absent.verdict(),
-                }
-                Ok(libtest_mimic::Completion::Completed)
-            }));
-        }
-    }
-    let conclusion = libtest_mimic::run(&args, trials);
-    drop(pipeline);
-    conclusion.exit_code()
-}
-
-fn start() -> Result<Pipeline, Absent> {
-    let programs = Functions::find()?;
-    let broken = |_| Absent::Broken("the functions did not start: the first case says why, above".to_owned());
-    catch_unwind(AssertUnwindSafe(|| Pipeline::start(programs))).map_err(broken)
+    shared::run(
+        || Ok(Pipeline::start(Functions::find()?)),
+        rooms.map(|room| (false, room)),
+    )
 }

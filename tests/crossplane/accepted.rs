@@ -54,52 +54,26 @@ fn every_claim(cloud: &Cloud) {
     tried(&team, rendered).ok();
 }
 
-/// Cells with candidates in one cloud, which can do everything: the others are closed.
-const CELLS: &str = "
-apiVersion: platform.example.org/v1alpha1
-kind: Cell
-metadata: {name: only-aws}
-spec:
-  candidates:
-  - name: aws-only
-    provider: aws
-    region: eu-west-1
-    runtimeCluster: aws-only
-    network: {vpcId: vpc-1, dbSubnetGroup: private, securityGroup: sg-1}
-    capabilities: [PITR, MultiAZ, PrivateNetworking]
-    scores: {latency: 0.5, dr: 0.5, maturity: 0.5, cost: 0.5}
----
-apiVersion: platform.example.org/v1alpha1
-kind: Cell
-metadata: {name: only-gcp}
-spec:
-  candidates:
-  - name: gcp-only
-    provider: gcp
-    region: europe-west1
-    runtimeCluster: gcp-only
-    network: {network: projects/only/global/networks/only, allocatedIpRange: only}
-    capabilities: [PITR, MultiAZ, PrivateNetworking]
-    scores: {latency: 0.5, dr: 0.5, maturity: 0.5, cost: 0.5}
----
-apiVersion: platform.example.org/v1alpha1
-kind: Cell
-metadata: {name: only-oci}
-spec:
-  candidates:
-  - name: oci-only
-    provider: oci
-    region: eu-frankfurt-1
-    runtimeCluster: oci-only
-    network: {compartmentId: ocid1.compartment.oc1..only, subnetId: ocid1.subnet.oc1..only, availabilityDomain: AD-1}
-    capabilities: [PITR, MultiAZ, PrivateNetworking]
-    scores: {latency: 0.5, dr: 0.5, maturity: 0.5, cost: 0.5}
-";
+/// A cell with one candidate in a cloud, which can do everything: the other clouds are closed.
+fn only(provider: &str) -> Value {
+    let claim = pipeline::claim(provider, "C0", "small", false, "prod");
+    let place = &claim["spec"]["parameters"];
+    json!({
+        "apiVersion": "platform.example.org/v1alpha1", "kind": "Cell", "metadata": {"name": format!("only-{provider}")},
+        "spec": {"candidates": [{
+            "name": provider, "provider": provider, "region": place["region"],
+            "runtimeCluster": place["runtimeCluster"], "network": place["network"],
+            "capabilities": ["PITR", "MultiAZ", "PrivateNetworking"],
+            "scores": {"latency": 0.5, "dr": 0.5, "maturity": 0.5, "cost": 0.5},
+        }]},
+    })
+}
 
 fn from_claim_to_resources(cloud: &Cloud) {
     let pipeline = cloud.pipeline();
     let team = cloud.platform.team("claim-to-resources");
-    std::fs::write(cloud.platform.catalog().join("only.yaml"), CELLS).unwrap();
+    let cells = CLOUDS.map(|provider| only(provider).to_string()).join("\n---\n");
+    std::fs::write(cloud.platform.catalog().join("only.yaml"), cells).unwrap();
     let compositions = pipeline::shipped();
     for provider in CLOUDS {
         for tier in TIERS {

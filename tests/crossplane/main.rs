@@ -28,44 +28,23 @@ mod rollout;
 mod shipped;
 
 use std::process::ExitCode;
-use std::sync::Arc;
-
-use libtest_mimic::{Arguments, Trial};
 
 use cloud::Cloud;
-use support::cluster::shared::Shared;
+use support::cluster::shared;
 
 /// A case: its name, and what it does.
 type Case = (&'static str, fn(&Cloud));
 
-/// How many cases run at a time unless `--test-threads` says otherwise: they wait more than they work.
-const THREADS: usize = 4;
-
 fn main() -> ExitCode {
-    let mut args = Arguments::from_args();
-    args.test_threads.get_or_insert(THREADS);
-    let alone = [("held", held::CASES), ("rollout", rollout::CASES)];
-    // Last, as it takes the garbage collector up to 30 s to see that there are claims.
-    let shared = [
-        ("shipped", shipped::CASES),
-        ("accepted", accepted::CASES),
-        ("rights", rights::CASES),
-        ("composed", composed::CASES),
-        ("deletion", deletion::CASES),
+    let rooms = [
+        (true, ("held", held::CASES)),
+        (true, ("rollout", rollout::CASES)),
+        (false, ("shipped", shipped::CASES)),
+        (false, ("accepted", accepted::CASES)),
+        (false, ("rights", rights::CASES)),
+        (false, ("composed", composed::CASES)),
+        // Last, as it takes the garbage collector up to 30 s to see that there are claims.
+        (false, ("deletion", deletion::CASES)),
     ];
-    let cloud = Arc::new(Shared::new(Cloud::start));
-    let mut trials = Vec::new();
-    for (cases, is_alone) in [(&alone[..], true), (&shared[..], false)] {
-        for (room, cases) in cases {
-            for &(name, case) in *cases {
-                let cloud = Arc::clone(&cloud);
-                trials.push(Trial::ignorable_test(format!("{room}::{name}"), move || {
-                    cloud.run(case, is_alone)
-                }));
-            }
-        }
-    }
-    let conclusion = libtest_mimic::run(&args, trials);
-    drop(cloud);
-    conclusion.exit_code()
+    shared::run(Cloud::start, rooms)
 }

@@ -11,7 +11,7 @@
 //! | [`objects`] | what goes into the cluster that we do not ship: rights, a Service, a cell |
 //! | [`crossplane`] | Crossplane and its functions, the real ones, installed as their chart does |
 //! | [`provider`] | what a cloud's provider writes about a managed resource, by hand |
-//! | [`shared`] | one cluster for all cases of a test program |
+//! | [`shared`] | a test program whose cases share what one of them has started |
 //! | [`team`] | a namespace of its own for one case, and what an app team does in it |
 //! | [`writers`] | many writers at once, and what they write |
 #![allow(

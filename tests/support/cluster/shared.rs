@@ -1,31 +1,55 @@
-//! What all cases of a test program share, started by the first one that needs it.
+//! A test program whose cases share what one of them has started.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use libtest_mimic::{Completion, Failed};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::binaries::Absent;
 
-/// A cluster for all cases, or why there is none.
-pub struct Shared<T> {
+/// The cases of one file: its name, and for each case its name and what it does.
+pub type Room<T> = (&'static str, &'static [(&'static str, fn(&T))]);
+
+/// How many cases run at a time unless `--test-threads` says otherwise: they wait more than they work.
+const THREADS: usize = 4;
+
+/// Runs all of it in this order; what is in `alone` has no other case beside it. What they share is started by the
+/// first case that runs.
+pub fn run<T: Send + Sync + 'static>(
+    start: fn() -> Result<T, Absent>,
+    rooms: impl IntoIterator<Item = (bool, Room<T>)>,
+) -> ExitCode {
+    let mut args = Arguments::from_args();
+    args.test_threads.get_or_insert(THREADS);
+    let shared = Arc::new(Shared {
+        start,
+        started: OnceLock::new(),
+        turn: RwLock::new(()),
+    });
+    let mut trials = Vec::new();
+    for (alone, (room, cases)) in rooms {
+        for &(name, case) in cases {
+            let shared = Arc::clone(&shared);
+            trials.push(Trial::ignorable_test(format!("{room}::{name}"), move || {
+                shared.run(case, alone)
+            }));
+        }
+    }
+    let conclusion = libtest_mimic::run(&args, trials);
+    drop(shared);
+    conclusion.exit_code()
+}
+
+/// What cases share, or why there is none.
+struct Shared<T> {
     start: fn() -> Result<T, Absent>,
     started: OnceLock<Result<T, Absent>>,
     turn: RwLock<()>,
 }
 
 impl<T> Shared<T> {
-    /// It is not started before a case runs.
-    pub fn new(start: fn() -> Result<T, Absent>) -> Self {
-        Self {
-            start,
-            started: OnceLock::new(),
-            turn: RwLock::new(()),
-        }
-    }
-
-    /// Runs a case, beside others or alone.
-    pub fn run(&self, case: fn(&T), alone: bool) -> Result<Completion, Failed> {
+    fn run(&self, case: fn(&T), alone: bool) -> Result<Completion, Failed> {
         let shared = match self.started.get_or_init(|| self.start()) {
             Ok(shared) => shared,
             Err(absent) => return absent.verdict(),
@@ -41,7 +65,7 @@ impl<T> Shared<T> {
     }
 
     fn start(&self) -> Result<T, Absent> {
-        let broken = |_| Absent::Broken("the platform did not start: its first case says why, above".to_owned());
+        let broken = |_| Absent::Broken("it did not start: the first case says why, above".to_owned());
         catch_unwind(AssertUnwindSafe(self.start)).unwrap_or_else(|panic| Err(broken(panic)))
     }
 }
