@@ -1,5 +1,6 @@
-//! One CREATE review in process, bytes in to response bytes out, against the time `serde_json` takes to parse the same
-//! bytes into a `Value`. Both are timed in turns; what counts is the median of the turns' ratios.
+//! One CREATE review in process, bytes in to response bytes out: against the time `serde_json` takes to parse the same
+//! bytes into a `Value`, and with policies against without. Each pair is timed in turns; what counts is the median of the
+//! turns' ratios.
 
 #![allow(
     clippy::expect_used,
@@ -11,31 +12,84 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use idp_multicloud::admission::{self, Settings, Webhook, envelope};
-use idp_multicloud::catalog::{builtin, live::Held};
+use idp_multicloud::catalog::{Object, builtin, check, live::Held};
+use serde_json::json;
 
 const REVIEW: &[u8] = include_bytes!("../tests/reviews/create.json");
 const TURNS: usize = 101;
 const TIMES: u32 = 2_000;
 
+/// What policies ask; all of it holds for all three candidates, so that every one of them is looked at in full.
+const CONDITIONS: [&str; 5] = [
+    "claim.environment != 'prod' || candidate.region.startsWith('us-')",
+    "claim.storageGB <= params.cap || claim.storageGB <= {'dev': 100, 'staging': 500, 'prod': 16384}[claim.environment]",
+    "!(claim.cell in params.cells) || namespace in params.cells",
+    "has(candidate.scores.maturity) && candidate.scores.maturity >= 0.5 && candidate.scores.all(s, candidate.scores[s] > 0.1)",
+    "candidate.provider in ['aws', 'gcp', 'oci'] && candidate.capabilities.exists(c, c == 'PrivateNetworking')",
+];
+
 fn main() {
-    let catalog = Held::new(builtin::load().expect("the built-in catalog"));
-    let settings = Settings::default();
     let floor = || serde_json::from_slice::<serde_json::Value>(black_box(REVIEW)).expect("JSON");
-    let ours = || {
-        let review = envelope::read(black_box(REVIEW)).expect("a review");
-        let answer = admission::answer(Webhook::Mutate, &review, &catalog, &settings);
-        envelope::write(&review.uid, &answer)
+    let without = catalog(0, "prod");
+    let ours = || admit(&without);
+    println!("review of {} bytes, answer of {} bytes", REVIEW.len(), ours().len());
+    compare("serde_json", floor, "admission", ours);
+    let with = catalog(20, "prod");
+    assert_eq!(policies_told(&with), 0, "all of it holds");
+    compare("admission", ours, "with 20 policies", || admit(&with));
+    let others = catalog(20, "staging");
+    compare("admission", ours, "with 20 policies on other claims", || admit(&others));
+}
+
+fn admit(catalog: &Held) -> Vec<u8> {
+    let review = envelope::read(black_box(REVIEW)).expect("a review");
+    let answer = admission::answer(Webhook::Mutate, &review, catalog, &Settings::default());
+    envelope::write(&review.uid, &answer)
+}
+
+/// How many candidates a policy keeps out.
+fn policies_told(catalog: &Held) -> usize {
+    let answer = admit(catalog);
+    let text = String::from_utf8_lossy(&answer);
+    text.matches("policy").count()
+}
+
+/// The built-in catalog and that many policies on claims of an environment.
+fn catalog(policies: usize, environment: &str) -> Held {
+    let mut objects = builtin::load().expect("the built-in catalog").objects();
+    objects.extend((0..policies).map(|i| {
+        json!({
+            "apiVersion": "platform.example.org/v1alpha1",
+            "kind": "PlacementPolicy",
+            "metadata": { "name": format!("policy-{i}") },
+            "spec": {
+                "match": { "environments": [environment], "tiers": ["C0", "C1", "C2"] },
+                "params": { "cells": ["orders", "search"], "cap": 16384 },
+                "validations": [{
+                    "expression": CONDITIONS[i % CONDITIONS.len()],
+                    "message": "is a message",
+                }],
+            },
+        })
+    }));
+    let object = |value| Object {
+        file: "bench".to_owned(),
+        value,
     };
-    let turn = |_| (time(floor), time(ours));
-    let turns: Vec<_> = (0..TURNS).map(turn).collect();
+    let objects: Vec<Object> = objects.into_iter().map(object).collect();
+    Held::new(check(&objects).expect("a catalog"))
+}
+
+/// Times both in turns.
+fn compare<A, B>(floor: &str, first: impl Fn() -> A, name: &str, second: impl Fn() -> B) {
+    let turns: Vec<_> = (0..TURNS).map(|_| (time(&first), time(&second))).collect();
     let floors = turns.iter().map(|(floor, _)| floor.as_secs_f64());
     let all = turns.iter().map(|(_, ours)| ours.as_secs_f64());
     let ratios = turns
         .iter()
         .map(|(floor, ours)| ours.as_secs_f64() / floor.as_secs_f64());
-    println!("review of {} bytes, answer of {} bytes", REVIEW.len(), ours().len());
     println!(
-        "median of {TURNS} turns: serde_json {:.2} µs, admission {:.2} µs, ratio {:.2}",
+        "median of {TURNS} turns: {floor} {:.2} µs, {name} {:.2} µs, ratio {:.2}",
         median(floors) * 1e6,
         median(all) * 1e6,
         median(ratios)

@@ -45,6 +45,7 @@ fn decision(catalog: &Snapshot, times: u32) -> Duration {
                 size: Size::Medium,
                 storage_gb: 50,
                 ha: true,
+                namespace: "".into(),
             };
             let decision = decide(black_box(catalog), request).expect("cell and tier are in the catalog");
             black_box(decision.reason());

@@ -9,7 +9,7 @@
 //! | [`admission`] | review in, review out: create, update, validate, the envelope |
 //! | [`claim`] | `MySQLInstanceClaim` on the wire, and the one conversion into a placement request |
 //! | [`placement`] | the decision: gates, scores, reason; pure |
-//! | [`catalog`] | cells, candidates, tiers, clouds: the checked snapshot, and its sources |
+//! | [`catalog`] | cells, candidates, tiers, clouds, policies: the checked snapshot, and its sources |
 //! | [`certs`] | a leaf: serving certificates |
 //! | [`telemetry`] | a leaf: logs and metrics |
 //! | [`yaml`] | a leaf: YAML in and out |

@@ -1,7 +1,7 @@
 //! Logs and metrics: how they are set up, and what is counted. A leaf: callers bring words, not types.
 //!
 //! No label takes a value that a claim's author can type: operations, outcomes and causes are closed sets, and cells,
-//! tiers and providers come from the catalog.
+//! tiers, providers and policies come from the catalog.
 
 mod fields;
 mod lines;
@@ -95,6 +95,11 @@ struct Placement {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Policy {
+    policy: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Revision {
     revision: String,
 }
@@ -106,6 +111,7 @@ pub struct Metrics {
     reviews: Family<Review, Counter>,
     refusals: Family<Refusal, Counter>,
     placements: Family<Placement, Counter>,
+    policy_errors: Family<Policy, Counter>,
     duration: Histogram,
     in_flight: Gauge,
     unreadable: Counter,
@@ -132,6 +138,7 @@ impl Default for Metrics {
             reviews: Family::default(),
             refusals: Family::default(),
             placements: Family::default(),
+            policy_errors: Family::default(),
             duration,
             in_flight: Gauge::default(),
             unreadable: Counter::default(),
@@ -168,6 +175,11 @@ impl Metrics {
             "placements",
             "Claims placed, dry runs apart, by cell, tier and provider",
             self.placements.clone(),
+        );
+        registry.register(
+            "policy_errors",
+            "Reviews in which a policy had no verdict on some candidate, by policy",
+            self.policy_errors.clone(),
         );
         registry.register(
             "admission_duration_seconds",
@@ -266,6 +278,14 @@ impl Metrics {
             provider: provider.to_owned(),
         };
         self.placements.get_or_create(&labels).inc();
+    }
+
+    /// Counts one review in which a policy had no verdict.
+    pub fn policy_error(&self, policy: &str) {
+        let labels = Policy {
+            policy: policy.to_owned(),
+        };
+        self.policy_errors.get_or_create(&labels).inc();
     }
 
     /// Counts one body that could not be answered as a review.

@@ -452,6 +452,7 @@ fn a_catalog_at_every_bound_gives_reasons_below_sixteen_kib() {
             size: Size::Medium,
             storage_gb: 16_384,
             ha: true,
+            namespace: "".into(),
         };
         let decision = decide(&snapshot, request).unwrap();
         assert_eq!((decision.ranked.len(), decision.excluded.len()), (3, candidates - 3));

@@ -801,11 +801,11 @@ fn a_good_catalog_is_ok_with_counts_and_revision() {
     assert_eq!(
         run(&format!("catalog check {}", path(&dir))),
         done(&format!(
-            "ok: 1 cell, 3 candidates, 3 tiers, 3 providers; revision {revision}\n"
+            "ok: 1 cell, 3 candidates, 3 tiers, 3 providers, 0 policies; revision {revision}\n"
         ))
     );
     let told = json!({
-        "revision": revision, "cells": 1, "candidates": 3, "tiers": 3, "providers": 3, "problems": [],
+        "revision": revision, "cells": 1, "candidates": 3, "tiers": 3, "providers": 3, "policies": 0, "problems": [],
     });
     assert_eq!(
         read_json(&run(&format!("catalog check -o json {}", path(&dir))).out),

@@ -223,6 +223,7 @@ impl Model {
                 assert_ne!(ask.tier, tier);
                 ask.tier = model.level(tier).name;
             }
+            Change::DeletePolicy { .. } | Change::SetSize { .. } => panic!("there are no policies: {change:?}"),
         }
         (model, ask)
     }
@@ -255,6 +256,7 @@ fn request(ask: Ask) -> Request<'static> {
         size: ask.size,
         storage_gb: ask.storage_gb,
         ha: ask.ha,
+        namespace: "".into(),
     }
 }
 
@@ -285,6 +287,7 @@ fn outcome(decision: &Decision<'_>) -> Outcome {
                         Gate::Region => "Region",
                         Gate::Candidate => "Candidate",
                         Gate::Capability => "Capability",
+                        Gate::Policy => "Policy",
                     };
                     (gate, failure.detail.clone().into_owned())
                 });
@@ -1094,6 +1097,7 @@ fn largest_request() -> Request<'static> {
         size: Size::Xlarge,
         storage_gb: 16_384,
         ha: true,
+        namespace: "".into(),
     }
 }
 
@@ -1177,6 +1181,7 @@ fn the_excluded_are_listed_one_by_one_as_long_as_that_fits() {
             size: Size::Small,
             storage_gb: 50,
             ha: false,
+            namespace: "".into(),
         };
         let decision = decide(&catalog, request).unwrap();
         let text = decision.reason();

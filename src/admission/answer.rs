@@ -1,11 +1,13 @@
 //! What a review comes to, before anybody thinks of an envelope.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::catalog::Mode;
 use crate::claim::{Cause, Problem};
-use crate::placement::Points;
+use crate::placement::{Notice, Points};
 
 /// The answer to one review.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +20,67 @@ pub struct Answer<'a> {
     pub outcome: Outcome,
     /// Where the claim is placed, where that was decided or confirmed now.
     pub placed: Option<Placed<'a>>,
+    /// What policies say that do not enforce, for audit annotation and log.
+    pub policies: Policies,
+}
+
+/// What policies say beside the verdict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policies {
+    /// Mode, policy and message of each condition that does not hold.
+    pub notices: Vec<String>,
+    /// Names of the policies that had no verdict, each once: faults of theirs, to be counted.
+    pub broken: BTreeSet<String>,
+}
+
+impl Policies {
+    /// The most bytes of [`Policies::text`].
+    const MOST: usize = 2048;
+
+    /// What `notices` say, and what of it is a warning.
+    pub(super) fn of(notices: &[Notice<'_>]) -> (Self, Vec<String>) {
+        const MOST_WARNINGS: usize = 5;
+        let is_warning = |notice: &&Notice<'_>| notice.mode == Mode::Warn;
+        let mut warnings: Vec<String> = notices
+            .iter()
+            .filter(is_warning)
+            .map(|notice| limited(&format!("policy {}", notice.told)))
+            .collect();
+        if let Some(more @ 1..) = warnings.len().checked_sub(MOST_WARNINGS) {
+            warnings.truncate(MOST_WARNINGS);
+            warnings.push(format!("{more} more policies warn"));
+        }
+        let broken = notices.iter().filter(|notice| notice.broken);
+        let policies = Self {
+            notices: notices
+                .iter()
+                .map(|notice| format!("{} {}", notice.mode.as_str(), notice.told))
+                .collect(),
+            broken: broken.map(|notice| notice.policy.to_owned()).collect(),
+        };
+        (policies, warnings)
+    }
+
+    /// Every notice on one line, as audit annotation and log show it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = self.notices.join("; ");
+        if text.len() > Self::MOST {
+            text.truncate(text.floor_char_boundary(Self::MOST - '…'.len_utf8()));
+            text.push('…');
+        }
+        text
+    }
+}
+
+/// A warning, cut at what the API server passes on in full.
+pub(super) fn limited(text: &str) -> String {
+    const MOST: usize = 120;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    let short: String = text.chars().take(MOST - 1).collect();
+    format!("{short}…")
 }
 
 /// How a review came out. A closed set, so that it can be a metric label.
@@ -111,6 +174,7 @@ impl Answer<'_> {
             warnings: Vec::new(),
             outcome: Outcome::Refused,
             placed: None,
+            policies: Policies::default(),
         }
     }
 
@@ -130,6 +194,7 @@ impl<'a> Answer<'a> {
             warnings: Vec::new(),
             outcome,
             placed: None,
+            policies: Policies::default(),
         }
     }
 }

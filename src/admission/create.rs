@@ -1,11 +1,12 @@
 //! CREATE before the other mutators: a bare claim is placed; an operator's claim is restored with what it brings.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
 use super::Writer;
-use super::answer::{Answer, Edit, Outcome, Placed};
+use super::answer::{Answer, Edit, Outcome, Placed, Policies, limited};
 use super::restore::{brings_placement, restore};
 use super::sticky;
 use crate::catalog::{Candidate, Snapshot};
@@ -46,37 +47,60 @@ impl Refusal<'_> {
     }
 }
 
-/// Answers the creation of `claim`.
+/// Answers the creation of `claim` in `namespace`.
 #[must_use]
-pub fn answer<'a>(claim: &'a Claim<'a>, catalog: &'a Snapshot, writer: Writer) -> Answer<'a> {
+pub fn answer<'a>(claim: &'a Claim<'a>, namespace: &'a str, catalog: &'a Snapshot, writer: Writer) -> Answer<'a> {
     if writer.operator && brings_placement(claim) {
         return match restore(claim, catalog) {
             Ok(answer) => answer,
             Err(problems) => Answer::refused(problems),
         };
     }
-    match place(claim, catalog) {
-        Err(refusal) => Answer::refused(refusal.problems()),
+    match place(claim, namespace, catalog) {
+        Err(refusal) => {
+            let broken = match &refusal {
+                Refusal::Unschedulable(decision) => broken(decision),
+                Refusal::Problems(_) => BTreeSet::new(),
+            };
+            let mut answer = Answer::refused(refusal.problems());
+            answer.policies.broken = broken;
+            answer
+        }
         Ok((decision, candidate)) => {
             let edits = placement_edits(claim, candidate, &decision.reason_escaped());
+            let (mut policies, told) = Policies::of(&decision.notices());
+            policies.broken.extend(broken(&decision));
+            let mut warnings = warnings(&decision);
+            warnings.extend(told);
             Answer {
-                warnings: warnings(&decision),
+                warnings,
                 placed: placed(&decision),
+                policies,
                 ..Answer::allowed(Outcome::Placed, edits)
             }
         }
     }
 }
 
+/// The enforced policies that had no verdict on some candidate.
+fn broken(decision: &Decision<'_>) -> BTreeSet<String> {
+    let broken = decision.excluded.iter().flat_map(|excluded| &excluded.broken);
+    broken.map(ToString::to_string).collect()
+}
+
 /// Decides where a bare claim goes.
 ///
 /// # Errors
 /// Every problem of the claim; or the decision, where no candidate takes it.
-pub fn place<'a>(claim: &'a Claim<'a>, catalog: &'a Snapshot) -> Result<(Decision<'a>, &'a Candidate), Refusal<'a>> {
+pub fn place<'a>(
+    claim: &'a Claim<'a>,
+    namespace: &'a str,
+    catalog: &'a Snapshot,
+) -> Result<(Decision<'a>, &'a Candidate), Refusal<'a>> {
     let mut problems = forbidden(claim);
     problems.extend(name(claim));
     let request = match fields(claim) {
-        Ok(fields) => Parameters::read(fields).request(catalog),
+        Ok(fields) => Parameters::read(fields).request(catalog, namespace),
         Err(problem) => Err(vec![problem]),
     };
     let request = match request {
@@ -227,14 +251,4 @@ fn warnings(decision: &Decision<'_>) -> Vec<String> {
         }
         _ => Vec::new(),
     }
-}
-
-/// A warning, cut at what the API server passes on in full.
-pub(super) fn limited(text: &str) -> String {
-    const MOST: usize = 120;
-    if text.chars().count() <= MOST {
-        return text.to_owned();
-    }
-    let short: String = text.chars().take(MOST - 1).collect();
-    format!("{short}…")
 }

@@ -23,7 +23,7 @@ pub mod validate;
 use crate::catalog::live::Held;
 use crate::claim::{Cause, GROUP, KIND, Problem, Shown, VERSION};
 
-pub use answer::{Answer, Edit, Outcome, Placed};
+pub use answer::{Answer, Edit, Outcome, Placed, Policies};
 pub use envelope::{Review, Unreadable};
 
 /// Field manager of our own REST API; each of its requests adds a digest after a dot.
@@ -136,14 +136,19 @@ pub fn answer<'a>(webhook: Webhook, review: &'a Review<'a>, catalog: &'a Held, s
         }
     }
     let writer = head.writer(settings);
+    // The API server writes the same into both.
+    let namespace = Some(head.namespace()).filter(|namespace| !namespace.is_empty());
+    let namespace = namespace.unwrap_or_else(|| object.namespace());
     match (webhook, head.operation(), stored) {
-        (Webhook::Mutate, Operation::Create, _) => create::answer(object, catalog.snapshot(), writer),
-        (Webhook::Validate, Operation::Create, _) => validate::answer(object, catalog, writer),
+        (Webhook::Mutate, Operation::Create, _) => create::answer(object, namespace, catalog.snapshot(), writer),
+        (Webhook::Validate, Operation::Create, _) => validate::answer(object, namespace, catalog, writer),
         (_, _, None) => Answer::malformed("oldObject", "is missing from the review"),
-        (Webhook::Mutate, _, Some(stored)) => update::answer(head, stored, object, catalog.snapshot(), writer),
+        (Webhook::Mutate, _, Some(stored)) => {
+            update::answer(head, stored, object, namespace, catalog.snapshot(), writer)
+        }
         // Not called on UPDATE as shipped. It cannot put anything back, so what would need it is refused.
         (Webhook::Validate, _, Some(stored)) => {
-            let answer = update::answer(head, stored, object, catalog.snapshot(), writer);
+            let answer = update::answer(head, stored, object, namespace, catalog.snapshot(), writer);
             if answer.outcome == Outcome::Repaired {
                 return Answer::refused(vec![Problem::new(
                     Cause::PlacementMismatch,

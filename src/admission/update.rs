@@ -4,22 +4,22 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::answer::{Answer, Outcome};
-use super::create::limited;
+use super::answer::{Answer, Outcome, Policies, limited};
 use super::envelope::Head;
 use super::sticky::{self, Held};
 use super::{API_FIELD_MANAGER, Writer};
 use crate::catalog::{Candidate, MULTI_AZ, Snapshot, Tier};
 use crate::claim::parameters::{Parameters, path};
 use crate::claim::{Cause, Claim, Problem, Shown};
-use crate::placement::{failures, required};
+use crate::placement::{Demands, Failure, Gate, failures, newly_failed, required};
 
-/// Answers the change of `old` into `new`.
+/// Answers the change of `old` into `new`, in `namespace`.
 #[must_use]
 pub fn answer(
     head: &Head<'_>,
     old: &Claim<'_>,
     new: &Claim<'_>,
+    namespace: &str,
     catalog: &Snapshot,
     writer: Writer,
 ) -> Answer<'static> {
@@ -31,18 +31,26 @@ pub fn answer(
     let change = Change {
         old: old.parameters().unwrap_or(&empty),
         new: new.parameters().unwrap_or(&empty),
+        namespace,
     };
     problems.extend(change.fixed());
     problems.extend(creates_only(head, old, new));
-    let mut warnings = Vec::new();
+    let mut judged = Judged::default();
     // A claim that is being deleted only has to keep its placement; the new object's timestamp is anybody's word.
     if old.metadata.deletion_timestamp.is_none() {
-        let (found, notes) = change.judge(catalog, writer);
-        problems.extend(found);
-        warnings = notes;
+        judged = change.judge(catalog, writer);
     }
+    let Judged {
+        problems: found,
+        warnings,
+        policies,
+    } = judged;
+    problems.extend(found);
     if !problems.is_empty() {
-        return Answer::refused(problems);
+        return Answer {
+            policies,
+            ..Answer::refused(problems)
+        };
     }
     let outcome = if edits.is_empty() {
         Outcome::Unchanged
@@ -51,6 +59,7 @@ pub fn answer(
     };
     Answer {
         warnings,
+        policies,
         ..Answer::allowed(outcome, edits)
     }
 }
@@ -94,6 +103,56 @@ fn creates_only(head: &Head<'_>, old: &Claim<'_>, new: &Claim<'_>) -> Option<Pro
 struct Change<'c> {
     old: &'c Map<String, Value>,
     new: &'c Map<String, Value>,
+    namespace: &'c str,
+}
+
+/// What is wrong with a change, and what is worth knowing of it.
+#[derive(Default)]
+struct Judged {
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+    policies: Policies,
+}
+
+impl Judged {
+    /// The stored candidate under the new demands. Only what the change itself makes it fail refuses the change.
+    fn held_to(
+        &mut self,
+        candidate: &Candidate,
+        now: &Demands<'_, '_>,
+        then: &Demands<'_, '_>,
+        anew: &[&str],
+        tier: Option<&Tier>,
+    ) {
+        let newly = newly_failed(candidate, now, then);
+        let (policies, warnings) = Policies::of(&newly.notices);
+        self.policies = policies;
+        self.policies
+            .broken
+            .extend(newly.broken.iter().map(ToString::to_string));
+        self.warnings.extend(warnings);
+        let words = |failures: &[Failure<'_>]| {
+            let words: Vec<String> = failures.iter().map(ToString::to_string).collect();
+            words.join(", ")
+        };
+        if !anew.is_empty() && !newly.failures.is_empty() {
+            let what = format!("{} {}", candidate.name, words(&newly.failures));
+            let lacking = newly.failures.iter().filter(|failure| failure.gate == Gate::Capability);
+            let lacking: Vec<&str> = lacking.map(|failure| &*failure.detail).collect();
+            let field = match (lacking.as_slice(), anew) {
+                ([], [only]) => path(only),
+                ([], _) => "spec.parameters".to_owned(),
+                (lacking, _) => lacking_for(tier, lacking),
+            };
+            self.problems.push(unfit(field, &what));
+            return;
+        }
+        let failures = failures(candidate, now);
+        if !failures.is_empty() {
+            let though = format!("stays on {}, though: {}", candidate.name, words(&failures));
+            self.warnings.push(limited(&though));
+        }
+    }
 }
 
 impl Change<'_> {
@@ -124,9 +183,9 @@ impl Change<'_> {
     }
 
     /// What is wrong with the other four, and what is worth knowing.
-    fn judge(&self, catalog: &Snapshot, writer: Writer) -> (Vec<Problem>, Vec<String>) {
-        let mut problems = Vec::new();
-        let mut warnings = Vec::new();
+    fn judge(&self, catalog: &Snapshot, writer: Writer) -> Judged {
+        let mut judged = Judged::default();
+        let problems = &mut judged.problems;
         let (before, after) = (Parameters::read(self.old), Parameters::read(self.new));
         let changed = |field| self.changed(field);
         let given = [
@@ -165,46 +224,44 @@ impl Change<'_> {
         }
         let asked = self::asked(new_tier, &after);
         let had = self::asked(old_tier, &before);
-        let asks_anew = ["tier", "ha", "size", "storageGB"].into_iter().any(changed);
+        let anew: Vec<&str> = ["tier", "ha", "size", "storageGB"]
+            .into_iter()
+            .filter(|field| changed(field))
+            .collect();
         match self.candidate(catalog) {
             Stored::Nowhere => {}
             Stored::Gone => {
                 let raised: Vec<&str> = asked.difference(&had).copied().collect();
-                if asks_anew && !raised.is_empty() {
+                if !anew.is_empty() && !raised.is_empty() {
                     let what = format!(
                         "asks for {}, and the place of this database is not in the catalog any more, so nobody can tell \
                          whether it has that",
                         raised.join(" and ")
                     );
-                    problems.push(unfit(new_tier, &raised, &what));
+                    problems.push(unfit(lacking_for(new_tier, &raised), &what));
                 } else {
-                    warnings.push(limited(
+                    judged.warnings.push(limited(
                         "the place of this database is not in the catalog any more; it stays where it is",
                     ));
                 }
             }
             Stored::At(candidate) => {
-                let now = failures(candidate, &asked);
-                let then = failures(candidate, &had);
-                let new = now
-                    .iter()
-                    .filter(|failure| failure.counts_for_existing() && !then.contains(failure));
-                let (lacking, new): (Vec<&str>, Vec<String>) =
-                    new.map(|failure| (&*failure.detail, failure.to_string())).unzip();
-                if asks_anew && !new.is_empty() {
-                    let what = format!("{} {}", candidate.name, new.join(", "));
-                    problems.push(unfit(new_tier, &lacking, &what));
-                } else if !now.is_empty() {
-                    let now: Vec<String> = now.iter().map(ToString::to_string).collect();
-                    warnings.push(limited(&format!(
-                        "stays on {}, though: {}",
-                        candidate.name,
-                        now.join(", ")
-                    )));
-                }
+                let [now, then] = [&after, &before].map(|parameters| parameters.subject(self.namespace));
+                let (now_on, then_on) = (catalog.policies_on(&now), catalog.policies_on(&then));
+                let now = Demands {
+                    capabilities: &asked,
+                    policies: &now_on,
+                    subject: now,
+                };
+                let then = Demands {
+                    capabilities: &had,
+                    policies: &then_on,
+                    subject: then,
+                };
+                judged.held_to(candidate, &now, &then, &anew, new_tier);
             }
         }
-        (problems, warnings)
+        judged
     }
 
     /// The candidate that the claim is stored on. Candidates may be renamed, so the three fields find it.
@@ -244,11 +301,14 @@ fn asked<'t>(tier: Option<&'t Tier>, parameters: &Parameters<'_>) -> BTreeSet<&'
 }
 
 /// What is lacking is the tier's matter where the tier requires it, and otherwise that of `ha`.
-fn unfit(tier: Option<&Tier>, lacking: &[&str], what: &str) -> Problem {
+fn lacking_for(tier: Option<&Tier>, lacking: &[&str]) -> String {
     let by_tier = tier.is_some_and(|tier| lacking.iter().any(|capability| tier.requires.contains(*capability)));
-    let field = if by_tier { "tier" } else { "ha" };
+    path(if by_tier { "tier" } else { "ha" })
+}
+
+fn unfit(field: String, what: &str) -> Problem {
     let message = format!("{what}; a database is not moved: set it back, or make a new claim and move the data");
-    Problem::new(Cause::PlacementUnfit, path(field), message)
+    Problem::new(Cause::PlacementUnfit, field, message)
 }
 
 /// Whether a tier requires less than the stored one in any respect, which would take protection off a live database.

@@ -4,21 +4,21 @@
 use serde_json::Value;
 
 use super::Writer;
-use super::answer::{Answer, Outcome};
-use super::create::{fields, limited, placed};
+use super::answer::{Answer, Outcome, limited};
+use super::create::{fields, placed};
 use super::restore::{agreement, disagreements, restore};
 use crate::catalog::live::Held;
 use crate::claim::parameters::Parameters;
 use crate::claim::{Cause, Claim, PLACEMENT_FIELDS, Problem, REASON, Shown};
-use crate::placement::{self, Reason, Request, decide};
+use crate::placement::{Demands, Reason, Request, decide, failures, required};
 
 const OTHER: &str =
     "is not what was decided; another admission webhook changed the claim after it was placed: ask your platform team";
 
-/// Answers the creation of `claim`, which has been through every mutating webhook.
+/// Answers the creation of `claim` in `namespace`, which has been through every mutating webhook.
 #[must_use]
-pub fn answer<'a>(claim: &'a Claim<'a>, catalog: &'a Held, writer: Writer) -> Answer<'a> {
-    let problems = match lock(claim, catalog) {
+pub fn answer<'a>(claim: &'a Claim<'a>, namespace: &'a str, catalog: &'a Held, writer: Writer) -> Answer<'a> {
+    let problems = match lock(claim, namespace, catalog) {
         Ok(answer) => return answer,
         Err(problems) => problems,
     };
@@ -28,7 +28,7 @@ pub fn answer<'a>(claim: &'a Claim<'a>, catalog: &'a Held, writer: Writer) -> An
     }
 }
 
-fn lock<'a>(claim: &'a Claim<'a>, catalog: &'a Held) -> Result<Answer<'a>, Vec<Problem>> {
+fn lock<'a>(claim: &'a Claim<'a>, namespace: &'a str, catalog: &'a Held) -> Result<Answer<'a>, Vec<Problem>> {
     let at_reason = format!("metadata.annotations[{REASON}]");
     let Some(text) = claim.reason() else {
         return Err(vec![Problem::new(
@@ -48,7 +48,7 @@ fn lock<'a>(claim: &'a Claim<'a>, catalog: &'a Held) -> Result<Answer<'a>, Vec<P
     let mut problems = other_fields(claim);
     let Some(snapshot) = catalog.revision(&reason.catalog_revision) else {
         let placed = agreement(claim)?;
-        let request = parameters.request(catalog.snapshot())?;
+        let request = parameters.request(catalog.snapshot(), namespace)?;
         problems.extend(unfit(catalog, &reason, &request));
         let warning = limited("placed on a catalog revision that this server does not hold; its candidate still fits");
         let answer = Answer {
@@ -58,7 +58,7 @@ fn lock<'a>(claim: &'a Claim<'a>, catalog: &'a Held) -> Result<Answer<'a>, Vec<P
         };
         return if problems.is_empty() { Ok(answer) } else { Err(problems) };
     };
-    let request = parameters.request(snapshot)?;
+    let request = parameters.request(snapshot, namespace)?;
     let decision = decide(snapshot, request).map_err(|_| mismatch("spec.parameters"))?;
     let decided = Reason::of(&decision);
     let winner = decided.winner.as_ref().ok_or_else(|| mismatch("spec.parameters"))?;
@@ -105,7 +105,11 @@ fn unfit(catalog: &Held, reason: &Reason<'_>, request: &Request<'_>) -> Option<P
     let snapshot = catalog.snapshot();
     let winner = reason.winner.as_ref()?;
     let problem = |field: &str, message: String| Some(Problem::new(Cause::PlacementMismatch, field, message));
-    if reason.request != *request {
+    let decided = Request {
+        namespace: request.namespace.clone(),
+        ..reason.request.clone()
+    };
+    if decided != *request {
         return problem("spec.parameters", OTHER.to_owned());
     }
     let cell = snapshot.cell(&request.cell)?;
@@ -123,7 +127,12 @@ fn unfit(catalog: &Held, reason: &Reason<'_>, request: &Request<'_>) -> Option<P
         );
         return problem("spec.parameters", message);
     };
-    let failures = placement::failures(candidate, &placement::required(tier, request.ha));
+    let demands = Demands {
+        capabilities: &required(tier, request.ha),
+        policies: &snapshot.policies_on(&request.subject()),
+        subject: request.subject(),
+    };
+    let failures = failures(candidate, &demands);
     let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
     if failures.is_empty() {
         return None;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::API_VERSION;
+use super::policy::{self, Policy};
 use super::reader::{Found, Reader, Text, listed, shown};
 use super::snapshot::{Cell, CloudProvider, Revision, Snapshot, Tier};
 use super::specs;
@@ -83,6 +84,7 @@ pub(crate) fn plural(count: usize, noun: &str) -> String {
 pub fn check(objects: &[Object]) -> Result<Snapshot, CatalogError> {
     let mut checker = Checker::of(objects);
     checker.references();
+    checker.matched();
     if checker.problems.is_empty() {
         Ok(checker.snapshot())
     } else {
@@ -105,11 +107,34 @@ struct Read<'o, T> {
     value: T,
 }
 
+impl<'o, T> Read<'o, T> {
+    fn of(index: usize, file: &'o str, object: &str, found: &mut Found, value: T) -> Self {
+        Self {
+            index,
+            file,
+            object: object.to_owned(),
+            unread: std::mem::take(&mut found.unread),
+            value,
+        }
+    }
+
+    fn problem(&self, path: String, message: String) -> (usize, Problem) {
+        let problem = Problem {
+            file: self.file.to_owned(),
+            object: self.object.clone(),
+            path,
+            message,
+        };
+        (self.index, problem)
+    }
+}
+
 #[derive(Default)]
 struct Checker<'o> {
     cells: Vec<Read<'o, Cell>>,
     tiers: Vec<Tier>,
     providers: Vec<CloudProvider>,
+    policies: Vec<Read<'o, Policy>>,
     taken: BTreeMap<(&'static str, String), &'o str>,
     /// Each with the index of its object.
     problems: Vec<(usize, Problem)>,
@@ -134,7 +159,11 @@ impl<'o> Checker<'o> {
         let root = Reader::new(Some(value), "", &mut found);
         let object = label(value);
         let version = root.one_of("apiVersion", &[API_VERSION], &mut found);
-        let kind = root.one_of("kind", &["Cell", "CloudProvider", "Tier"], &mut found);
+        let kind = root.one_of(
+            "kind",
+            &["Cell", "CloudProvider", "PlacementPolicy", "Tier"],
+            &mut found,
+        );
         // An object of neither our group nor our kinds is no mistyped one of ours: its fields are not judged.
         if version.is_some() || kind.is_some() {
             root.only(&["apiVersion", "kind", "metadata", "spec", "status"], &mut found);
@@ -156,15 +185,13 @@ impl<'o> Checker<'o> {
             match kind {
                 Some("Tier") => self.tiers.push(specs::tier(name, &spec, &mut found)),
                 Some("CloudProvider") => self.providers.push(specs::provider(name, &spec, &mut found)),
+                Some("PlacementPolicy") => {
+                    let value = policy::policy(name, &spec, &mut found);
+                    self.policies.push(Read::of(index, file, &object, &mut found, value));
+                }
                 Some(_) => {
                     let value = specs::cell(name, &spec, &mut found);
-                    self.cells.push(Read {
-                        index,
-                        file,
-                        object: object.clone(),
-                        unread: std::mem::take(&mut found.unread),
-                        value,
-                    });
+                    self.cells.push(Read::of(index, file, &object, &mut found, value));
                 }
                 None => {}
             }
@@ -193,15 +220,7 @@ impl<'o> Checker<'o> {
             }
         }
         for cell in &self.cells {
-            let mut problem = |path: String, message: String| {
-                let problem = Problem {
-                    file: cell.file.to_owned(),
-                    object: cell.object.clone(),
-                    path,
-                    message,
-                };
-                self.problems.push((cell.index, problem));
-            };
+            let mut problem = |path, message| self.problems.push(cell.problem(path, message));
             let unread = |path: &String| cell.unread.contains(path);
             for (i, candidate) in cell.value.candidates.iter().enumerate() {
                 let at = format!("spec.candidates[{i}]");
@@ -251,6 +270,33 @@ impl<'o> Checker<'o> {
         }
     }
 
+    /// Names that policies match and no object has: such a policy would be about nothing, in silence.
+    fn matched(&mut self) {
+        let named = |name: &&str| !name.is_empty();
+        let cells = self.cells.iter().map(|cell| cell.value.name.as_str());
+        let cells: BTreeSet<_> = cells.filter(named).collect();
+        let tiers: BTreeSet<_> = self.tiers.iter().map(|tier| tier.name.as_str()).filter(named).collect();
+        let environments = self.cells.iter().flat_map(|cell| &cell.value.environments);
+        let environments: BTreeSet<_> = environments.map(String::as_str).collect();
+        let unread = |path: &String| path.starts_with("spec.environments");
+        let unsure = self.cells.iter().any(|cell| cell.unread.iter().any(unread));
+        for policy in &self.policies {
+            for (field, names) in policy.value.matches.lists() {
+                let (what, known) = match field {
+                    "cells" => ("there is no Cell", &cells),
+                    "tiers" => ("there is no Tier", &tiers),
+                    "environments" if !unsure => ("no Cell has the environment", &environments),
+                    _ => continue,
+                };
+                for name in names.iter().filter(|name| !known.contains(name.as_str())) {
+                    let message = format!("{what} {name}; known: {}", listed(known));
+                    self.problems
+                        .push(policy.problem(format!("spec.match.{field}"), message));
+                }
+            }
+        }
+    }
+
     /// The snapshot of objects without problems.
     fn snapshot(self) -> Snapshot {
         fn by_name<T>(values: impl IntoIterator<Item = T>, name: fn(&T) -> &String) -> BTreeMap<String, T> {
@@ -261,6 +307,9 @@ impl<'o> Checker<'o> {
             cells: by_name(self.cells.into_iter().map(|cell| cell.value), |cell| &cell.name),
             tiers: by_name(self.tiers, |tier| &tier.name),
             providers: by_name(self.providers, |provider| &provider.name),
+            policies: by_name(self.policies.into_iter().map(|policy| policy.value), |policy| {
+                &policy.name
+            }),
         };
         for cell in snapshot.cells.values_mut() {
             cell.candidates.sort_by(|a, b| a.name.cmp(&b.name));
@@ -302,7 +351,10 @@ impl Snapshot {
             .map(|provider| object("CloudProvider", &provider.name, provider));
         let tiers = self.tiers().map(|tier| object("Tier", &tier.name, tier));
         let cells = self.cells().map(|cell| object("Cell", &cell.name, cell));
-        providers.chain(tiers).chain(cells).collect()
+        let policies = self
+            .policies()
+            .map(|policy| object("PlacementPolicy", &policy.name, policy));
+        providers.chain(tiers).chain(cells).chain(policies).collect()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Cells, candidates, tiers and clouds: what a decision is made from.
+//! Cells, candidates, tiers, clouds and policies: what a decision is made from.
 //!
 //! | file | holds |
 //! |---|---|
@@ -7,23 +7,27 @@
 //! | [`mod@check`] | objects in, snapshot or every problem out |
 //! | `specs` | what the spec of each kind may hold |
 //! | `reader` | one loose object read field by field, every problem noted |
+//! | [`policy`] | conditions in CEL: read, checked, evaluated |
 //! | [`builtin`] | the catalog inside the binary |
 //! | [`folder`] | the catalog in a folder of YAML files |
 //! | [`live`] | the snapshot in force, and those of the last ten minutes |
 //!
-//! `fraction` and `snapshot` know std, serde and thiserror only. Nothing here knows of claims.
+//! `fraction`, `snapshot` and the evaluation of a policy know std, serde and thiserror only; the `cel` crate is known to
+//! `policy/parse` and `policy/check`. Nothing here knows of claims.
 
 pub mod builtin;
 pub mod check;
 pub mod folder;
 pub mod fraction;
 pub mod live;
+pub mod policy;
 mod reader;
 pub mod snapshot;
 mod specs;
 
 pub use check::{CatalogError, Object, Problem, check};
 pub use fraction::Fraction;
+pub use policy::{Finding, Mode, Policy, Subject};
 pub(crate) use reader::listed;
 pub use snapshot::{Candidate, Cell, CloudProvider, Cordon, Region, Revision, Snapshot, Tier};
 

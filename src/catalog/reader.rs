@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde_json::{Map, Value};
 
 use super::fraction::Fraction;
+use super::policy::{MOST_MESSAGE, is_printable};
 
 /// What is wrong with one object.
 #[derive(Default)]
@@ -36,13 +37,18 @@ pub(super) enum Text {
     Word,
     /// Printable text on one line.
     Line,
+    /// A [`Label`](Self::Label) whose letters may be capitals, as tiers are written.
+    AnyCaseLabel,
+    /// Text on one line for people, in any script.
+    Message,
 }
 
 impl Text {
     fn allows(self, text: &str) -> bool {
         let most = match self {
-            Self::Label | Self::Word => 63,
+            Self::Label | Self::Word | Self::AnyCaseLabel => 63,
             Self::Line => 253,
+            Self::Message => MOST_MESSAGE,
         };
         let edge = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_alphanumeric());
         let edges = edge(text.bytes().next()) && edge(text.bytes().last());
@@ -55,7 +61,9 @@ impl Text {
                             .bytes()
                             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
                 }
+                Self::AnyCaseLabel => edges && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
                 Self::Line => text.bytes().all(|b| matches!(b, b' '..=b'~')),
+                Self::Message => text.chars().all(is_printable),
             }
     }
 
@@ -64,6 +72,8 @@ impl Text {
             Self::Label => "must be 1 to 63 lower-case letters, digits and '-', with a letter or digit at both ends",
             Self::Word => "must be 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
             Self::Line => "must be 1 to 253 printable ASCII characters",
+            Self::AnyCaseLabel => "must be 1 to 63 letters, digits and '-', with a letter or digit at both ends",
+            Self::Message => "must be 1 to 256 bytes of text on one line",
         }
     }
 }

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::fraction::Fraction;
+use super::policy::{Policy, Subject};
 
 /// One catalog, whole and consistent; swapped as a whole, never edited.
 #[derive(Clone, Debug)]
@@ -16,6 +17,7 @@ pub struct Snapshot {
     pub(super) cells: BTreeMap<String, Cell>,
     pub(super) tiers: BTreeMap<String, Tier>,
     pub(super) providers: BTreeMap<String, CloudProvider>,
+    pub(super) policies: BTreeMap<String, Policy>,
 }
 
 impl Snapshot {
@@ -58,6 +60,19 @@ impl Snapshot {
     #[must_use]
     pub fn providers(&self) -> impl ExactSizeIterator<Item = &CloudProvider> {
         self.providers.values()
+    }
+
+    /// Every policy, by name.
+    #[must_use]
+    pub fn policies(&self) -> impl ExactSizeIterator<Item = &Policy> {
+        self.policies.values()
+    }
+
+    /// The policies that may have something to say of such a claim, by name.
+    #[must_use]
+    pub fn policies_on(&self, subject: &Subject<'_>) -> Vec<&Policy> {
+        let silent = |policy: &&Policy| !policy.applies(subject) || policy.holds_anywhere(subject);
+        self.policies().filter(|policy| !silent(policy)).collect()
     }
 }
 

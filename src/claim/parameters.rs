@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::problem::{Cause, Problem, Shown};
-use crate::catalog::{Snapshot, listed};
+use crate::catalog::{Snapshot, Subject, listed};
 use crate::placement::{self, Named, Request, Size, Unknown};
 
 /// The smallest database there is, in GiB.
@@ -54,7 +54,7 @@ impl<'a> Parameters<'a> {
     ///
     /// # Errors
     /// The problems, in the order of the fields.
-    pub fn request(&self, catalog: &'a Snapshot) -> Result<Request<'a>, Vec<Problem>> {
+    pub fn request(&self, catalog: &'a Snapshot, namespace: &'a str) -> Result<Request<'a>, Vec<Problem>> {
         let unknown = self.unknown(catalog);
         match self {
             Self {
@@ -71,8 +71,25 @@ impl<'a> Parameters<'a> {
                 size: *size,
                 storage_gb: *gb,
                 ha: *ha,
+                namespace: Cow::Borrowed(namespace),
             }),
             _ => Err(self.problems().into_iter().cloned().chain(unknown).collect()),
+        }
+    }
+
+    /// What policies see of a stored claim, which may be older than a rule: a field that cannot be read is empty, none or
+    /// false to them, before a change as after it.
+    #[must_use]
+    pub fn subject<'s>(&'s self, namespace: &'s str) -> Subject<'s> {
+        let text = |field: &'s Result<Cow<'a, str>, Problem>| field.as_deref().unwrap_or_default();
+        Subject {
+            cell: text(&self.cell),
+            tier: text(&self.tier),
+            environment: text(&self.environment),
+            size: self.size.as_ref().map_or("", |size| size.as_str()),
+            storage_gb: *self.storage_gb.as_ref().unwrap_or(&0),
+            ha: *self.ha.as_ref().unwrap_or(&false),
+            namespace,
         }
     }
 

@@ -144,6 +144,12 @@ impl Claim<'_> {
         self.metadata.annotations.as_ref()?.reason.as_deref()
     }
 
+    /// The namespace, empty where none is given, which is offline only.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.metadata.namespace.as_ref().map_or("", |namespace| &namespace.0)
+    }
+
     /// The name, empty where there is none yet.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -11,7 +11,7 @@ use super::output::{Data, Format, Outcome, Output, listed, table, yaml_stream};
 use super::{CatalogOption, Source};
 use crate::catalog::check::plural;
 use crate::catalog::{CatalogError, Cell, CloudProvider, Problem, Snapshot, folder};
-use crate::placement::failures;
+use crate::placement::cordons;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -20,7 +20,7 @@ pub(super) enum Command {
     /// These are the checks that serve makes when it starts and whenever the folder changes.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
-    /// Show a catalog: tiers, cells with their candidates, providers
+    /// Show a catalog: tiers, cells with their candidates, providers, policies
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
 }
@@ -83,6 +83,7 @@ struct Good {
     candidates: usize,
     tiers: usize,
     providers: usize,
+    policies: usize,
 }
 
 fn check(args: &CheckArgs) -> anyhow::Result<Output> {
@@ -114,6 +115,7 @@ impl Good {
             candidates: snapshot.cells().map(|cell| cell.candidates.len()).sum(),
             tiers: snapshot.tiers().len(),
             providers: snapshot.providers().len(),
+            policies: snapshot.policies().len(),
         }
     }
 }
@@ -122,11 +124,13 @@ impl Checked {
     fn text(&self) -> String {
         if let Some(good) = &self.good {
             return format!(
-                "ok: {}, {}, {}, {}; revision {}\n",
+                "ok: {}, {}, {}, {}, {} {}; revision {}\n",
                 plural(good.cells, "cell"),
                 plural(good.candidates, "candidate"),
                 plural(good.tiers, "tier"),
                 plural(good.providers, "provider"),
+                good.policies,
+                if good.policies == 1 { "policy" } else { "policies" },
                 good.revision
             );
         }
@@ -170,6 +174,9 @@ fn tables(source: &Source, snapshot: &Snapshot) -> String {
         );
     }
     let _ = write!(text, "\n{}", providers(snapshot));
+    if snapshot.policies().len() > 0 {
+        let _ = write!(text, "\n{}", policies(snapshot));
+    }
     text
 }
 
@@ -216,8 +223,7 @@ fn candidates(cell: &Cell) -> String {
                     .map(|dimension| listed(candidate.scores.get(*dimension))),
             );
             row.push(listed(&candidate.capabilities));
-            // With nothing required, what a candidate fails are its cordons.
-            row.push(listed(failures(candidate, &BTreeSet::new())));
+            row.push(listed(cordons(candidate)));
             row
         }),
     )
@@ -241,4 +247,21 @@ fn providers(snapshot: &Snapshot) -> String {
             .providers()
             .map(|provider| [provider.name.clone(), listed(&provider.network_keys), closed(provider)]),
     )
+}
+
+/// A row for each condition.
+fn policies(snapshot: &Snapshot) -> String {
+    let rows = snapshot.policies().flat_map(|policy| {
+        policy.validations.iter().map(|validation| {
+            let lists = policy.matches.lists();
+            [
+                policy.name.clone(),
+                policy.mode.as_str().to_owned(),
+                listed(lists.map(|(field, names)| format!("{field}: {}", listed(names)))),
+                // An author may have broken the line.
+                super::output::harmless(&validation.expression).replace('\n', " "),
+            ]
+        })
+    });
+    table(["POLICY", "MODE", "MATCH", "CONDITION"], rows)
 }

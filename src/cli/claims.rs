@@ -33,12 +33,13 @@ pub(super) struct Found {
 
 impl Submitted {
     /// A claim without a name.
-    pub(super) fn of_parameters(parameters: &Value) -> Self {
+    pub(super) fn of_parameters(parameters: &Value, namespace: Option<&str>) -> Self {
+        let metadata = namespace.map_or_else(|| json!({}), |namespace| json!({ "namespace": namespace }));
         Self {
             object: json!({
                 "apiVersion": format!("{GROUP}/{VERSION}"),
                 "kind": KIND,
-                "metadata": {},
+                "metadata": metadata,
                 "spec": { "parameters": parameters },
             }),
             title: "request".to_owned(),

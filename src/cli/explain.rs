@@ -30,7 +30,10 @@ pub(super) fn decision(decision: &Decision<'_>) -> String {
     if decision.winner().is_some() {
         let _ = writeln!(text, "{}", decision.summary());
     }
-    for Excluded { candidate, failures } in &decision.excluded {
+    for Excluded {
+        candidate, failures, ..
+    } in &decision.excluded
+    {
         let _ = writeln!(text, "  {}: {}", candidate.name, listed(failures));
     }
     text
@@ -78,6 +81,7 @@ fn fails(excluded: &Excluded<'_>) -> String {
         Gate::Region => "region",
         Gate::Candidate => "candidate",
         Gate::Capability => "capability",
+        Gate::Policy => "policy",
     });
     format!("fails {}", listed(words))
 }

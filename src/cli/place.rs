@@ -48,13 +48,13 @@ Exit status:
 pub(super) const USAGE: &str = "\
 idp-multicloud place -f FILE|- [OPTIONS]
        idp-multicloud place --cell NAME --tier NAME --environment NAME --size SIZE
-                            --storage-gb GIB [--ha] [OPTIONS]";
+                            --storage-gb GIB [--ha] [--namespace NAME] [OPTIONS]";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// YAML or JSON file with one or many claims, "-" for standard input; documents of other kinds are skipped
     #[arg(short, long, value_name = "FILE|-",
-          conflicts_with_all = ["cell", "tier", "environment", "size", "storage_gb", "ha"])]
+          conflicts_with_all = ["cell", "tier", "environment", "size", "storage_gb", "ha", "namespace"])]
     file: Option<PathBuf>,
     /// Name of the cell
     #[arg(
@@ -100,6 +100,9 @@ pub(super) struct Args {
     /// Ask for a standby in another zone
     #[arg(long, help_heading = "Instead of a file")]
     ha: bool,
+    /// Namespace of the claim, which policies may look at
+    #[arg(long, value_name = "NAME", help_heading = "Instead of a file")]
+    namespace: Option<String>,
     #[command(flatten)]
     catalog: CatalogOption,
     /// How the output looks
@@ -162,7 +165,8 @@ fn submitted(args: &Args) -> anyhow::Result<(Vec<Submitted>, Vec<String>)> {
             "storageGB": args.storage_gb,
             "ha": args.ha,
         });
-        return Ok((vec![Submitted::of_parameters(&parameters)], Vec::new()));
+        let claim = Submitted::of_parameters(&parameters, args.namespace.as_deref());
+        return Ok((vec![claim], Vec::new()));
     };
     let found = claims::read(file)?;
     let skipped = found.skipped.iter().map(|skipped| format!("note: skipped {skipped}"));
@@ -206,7 +210,7 @@ impl<'a> Judged<'a> {
         let object = review.objects.as_ref().ok().and_then(|(object, _)| object.as_ref());
         let decision = match object
             .filter(|_| decided)
-            .map(|object| create::place(object, catalog.snapshot()))
+            .map(|object| create::place(object, object.namespace(), catalog.snapshot()))
         {
             Some(Ok((decision, _))) => Some(decision),
             Some(Err(create::Refusal::Unschedulable(decision))) => Some(*decision),

@@ -4,11 +4,14 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::{Candidate, Cell, Fraction, Snapshot, Tier};
+use crate::catalog::{Candidate, Cell, Fraction, Policy, Snapshot, Tier};
 
-use super::gate::{Cause, Failure, failures, required};
+use super::gate::{Cause, Demands, Failure, Notice, notices, required, tried};
 use super::points::Points;
 use super::request::Request;
+
+/// How many policies are counted by name, those that exclude most.
+const MOST_POLICIES: usize = 8;
 
 /// Everything a decision weighed. Text and JSON are rendered from this and from nothing else.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub struct Decision<'a> {
     pub tier: &'a Tier,
     /// What a candidate had to have.
     pub required: BTreeSet<&'a str>,
+    /// The policies, of every mode, that may have something to say of such a claim, by name.
+    pub policies: Vec<&'a Policy>,
     /// The candidates that pass every gate, best first; the first one wins.
     pub ranked: Vec<Ranked<'a>>,
     /// The others, by name, each with all that it fails.
@@ -45,6 +50,8 @@ pub struct Excluded<'a> {
     pub candidate: &'a Candidate,
     /// All that it fails, never empty.
     pub failures: Vec<Failure<'a>>,
+    /// The policies that have no verdict on it, which is a fault of theirs.
+    pub broken: Vec<&'a str>,
 }
 
 /// A name in the request that the catalog does not have.
@@ -88,13 +95,20 @@ pub fn decide<'a>(catalog: &'a Snapshot, request: Request<'a>) -> Result<Decisio
         return Err(unknown);
     };
     let required = required(tier, request.ha);
-    let (ranked, excluded) = weigh(&cell.candidates, tier, &required);
+    let policies = catalog.policies_on(&request.subject());
+    let demands = Demands {
+        capabilities: &required,
+        policies: &policies,
+        subject: request.subject(),
+    };
+    let (ranked, excluded) = weigh(&cell.candidates, tier, &demands);
     Ok(Decision {
         catalog,
         request,
         cell,
         tier,
         required,
+        policies,
         ranked,
         excluded,
     })
@@ -104,20 +118,24 @@ pub fn decide<'a>(catalog: &'a Snapshot, request: Request<'a>) -> Result<Decisio
 pub(super) fn weigh<'a>(
     candidates: impl IntoIterator<Item = &'a Candidate>,
     tier: &Tier,
-    required: &BTreeSet<&'a str>,
+    demands: &Demands<'_, 'a>,
 ) -> (Vec<Ranked<'a>>, Vec<Excluded<'a>>) {
     let candidates = candidates.into_iter();
     let mut ranked = Vec::with_capacity(candidates.size_hint().0);
     let mut excluded = Vec::new();
     for candidate in candidates {
-        let failures = failures(candidate, required);
+        let (failures, broken) = tried(candidate, demands);
         if failures.is_empty() {
             ranked.push(Ranked {
                 candidate,
                 score: score(candidate, tier),
             });
         } else {
-            excluded.push(Excluded { candidate, failures });
+            excluded.push(Excluded {
+                candidate,
+                failures,
+                broken,
+            });
         }
     }
     // Candidates come by name and the sort is stable, so ties stay in the order of their names.
@@ -189,12 +207,44 @@ impl<'a> Decision<'a> {
         self.ranked.first().copied()
     }
 
+    /// What is demanded of every candidate.
+    #[must_use]
+    pub fn demands(&self) -> Demands<'_, 'a> {
+        Demands {
+            capabilities: &self.required,
+            policies: &self.policies,
+            subject: self.request.subject(),
+        }
+    }
+
+    /// What the policies that only warn or audit say of the winner.
+    #[must_use]
+    pub fn notices(&self) -> Vec<Notice<'a>> {
+        let winner = self.winner();
+        winner.map_or_else(Vec::new, |winner| notices(winner.candidate, &self.demands()))
+    }
+
     /// How many candidates each cause excludes, the commonest first. One with several causes counts under each.
     #[must_use]
     pub fn causes(&self) -> Vec<(Cause<'_>, usize)> {
+        let mut causes = self.counted(Failure::cause);
+        // Policies are any number, and a reason has a bound.
+        let is_policy = |(cause, _): &&(Cause<'_>, usize)| matches!(cause, Cause::Policy(_));
+        if causes.iter().filter(is_policy).count() > MOST_POLICIES {
+            let named = causes.iter().filter(is_policy).take(MOST_POLICIES);
+            let named: BTreeSet<Cause<'_>> = named.map(|(cause, _)| cause.clone()).collect();
+            causes = self.counted(|failure| match failure.cause() {
+                cause @ Cause::Policy(_) if !named.contains(&cause) => Cause::OtherPolicies,
+                cause => cause,
+            });
+        }
+        causes
+    }
+
+    fn counted<'s>(&'s self, cause: impl Fn(&'s Failure<'a>) -> Cause<'s>) -> Vec<(Cause<'s>, usize)> {
         let mut counts = BTreeMap::new();
         for excluded in &self.excluded {
-            let causes: BTreeSet<Cause<'_>> = excluded.failures.iter().map(Failure::cause).collect();
+            let causes: BTreeSet<Cause<'_>> = excluded.failures.iter().map(&cause).collect();
             for cause in causes {
                 *counts.entry(cause).or_insert(0) += 1;
             }
@@ -225,7 +275,10 @@ impl<'a> Decision<'a> {
         const MOST_BYTES: usize = 4096;
         let mut text = self.summary();
         let mut left = self.excluded.len();
-        for Excluded { candidate, failures } in self.excluded.iter().take(MOST) {
+        for Excluded {
+            candidate, failures, ..
+        } in self.excluded.iter().take(MOST)
+        {
             let failures: Vec<String> = failures.iter().map(ToString::to_string).collect();
             let line = format!("; {}: {}", candidate.name, failures.join(", "));
             if text.len() + line.len() > MOST_BYTES {

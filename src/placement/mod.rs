@@ -20,7 +20,7 @@ pub mod request;
 pub mod why_not;
 
 pub use decide::{Decision, Excluded, Named, Ranked, Unknown, decide, unknown};
-pub use gate::{Cause, Failure, Gate, failures, required};
+pub use gate::{Cause, Demands, Failure, Gate, NewlyFailed, Notice, cordons, failures, newly_failed, required};
 pub use points::Points;
 pub use reason::Reason;
 pub use request::{Request, Size};

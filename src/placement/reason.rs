@@ -196,6 +196,7 @@ impl<'a> Reason<'a> {
                 size: request.size,
                 storage_gb: request.storage_gb,
                 ha: request.ha,
+                namespace: Cow::default(),
             },
             requirements: Requirements {
                 rto_minutes: tier.rto_minutes,

@@ -1,9 +1,11 @@
-//! What is asked for: the six fields of a claim that a decision may depend on, and nothing else of it.
+//! What is asked for: the six fields of a claim and the namespace, on which a decision may depend, and nothing else of it.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::catalog::Subject;
 
 /// A request for a place. Names are those the claim gave; whether the catalog knows them is the decision's matter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,9 @@ pub struct Request<'a> {
     pub storage_gb: u16,
     /// Asks for a standby in another zone.
     pub ha: bool,
+    /// The claim's namespace, for policies; empty where it is not known. The reason leaves it to the claim.
+    #[serde(skip)]
+    pub namespace: Cow<'a, str>,
 }
 
 impl Request<'_> {
@@ -38,6 +43,21 @@ impl Request<'_> {
             size: self.size,
             storage_gb: self.storage_gb,
             ha: self.ha,
+            namespace: Cow::Owned(self.namespace.into_owned()),
+        }
+    }
+
+    /// What policies see of it.
+    #[must_use]
+    pub fn subject(&self) -> Subject<'_> {
+        Subject {
+            cell: &self.cell,
+            tier: &self.tier,
+            environment: &self.environment,
+            size: self.size.as_str(),
+            storage_gb: self.storage_gb,
+            ha: self.ha,
+            namespace: &self.namespace,
         }
     }
 }

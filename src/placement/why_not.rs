@@ -4,27 +4,31 @@
 //!
 //! 1. One score of the candidate raised in one dimension, to the lowest value that wins. The least raise comes first,
 //!    equal ones by the name of their dimension.
-//! 2. Its only gate failure gone: the capability it lacks added, or the cordon lifted, which opens every other
-//!    candidate that the same cordon closes. It never competes with a raise, which helps only where no gate fails.
+//! 2. All that it fails gone: the one capability it lacks added; the one cordon lifted, which opens every other candidate
+//!    that the same cordon closes; or the one policy it fails deleted, which frees every other candidate of it. It never
+//!    competes with a raise, which helps only where no gate fails.
 //! 3. `ha` turned on or off in the claim.
-//! 4. Another tier in the claim, by the tier's name.
+//! 4. Another size in the claim, the smallest first.
+//! 5. Another tier in the claim, by the tier's name.
 //!
-//! The other fields of a claim enter no gate and no score, so changing them changes nothing. Whether a change would do
-//! is found by deciding again with it, through the functions that decide; no rule is written here a second time.
+//! `storageGB` and the environment enter no gate and no score, save by policies, and are not tried: the one is any number,
+//! the other no choice. Whether a change would do is found by deciding again with it, through the functions that decide;
+//! no rule is written here a second time.
 
+mod asked;
 mod text;
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
 
 use serde::{Serialize, Serializer};
 
-use crate::catalog::{Candidate, Cell, Fraction, Tier, listed};
+use crate::catalog::{Candidate, Cell, Fraction, listed};
 
-use super::decide::{Decision, Ranked, breakdown, decide, score, weigh};
+use self::asked::Asked;
+use super::decide::{Decision, Ranked};
 use super::gate::{Failure, Gate};
 use super::points::Points;
-use super::request::Request;
+use super::request::Size;
 
 /// Where one candidate stands in a decision, and what would make it win.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -129,10 +133,20 @@ pub enum Change<'a> {
         /// Name of the provider, region or candidate that is closed.
         of: &'a str,
     },
+    /// The one policy that the candidate fails is deleted.
+    DeletePolicy {
+        /// Its name.
+        policy: &'a str,
+    },
     /// The claim sets `ha` to this.
     SetHa {
         /// The other value.
         ha: bool,
+    },
+    /// The claim asks for another size.
+    SetSize {
+        /// Which one.
+        size: Size,
     },
     /// The claim asks for another tier.
     SetTier {
@@ -247,201 +261,6 @@ fn find<'a>(cell: &'a Cell, name: &str) -> Result<&'a Candidate, NoCandidate> {
             provider: first.provider.clone(),
             candidates: names(&of_provider),
         }),
-    }
-}
-
-/// The candidate that is asked about, in its decision.
-#[derive(Clone, Copy)]
-struct Asked<'a> {
-    decision: &'a Decision<'a>,
-    candidate: &'a Candidate,
-}
-
-impl<'a> Asked<'a> {
-    fn is(self, candidate: &Candidate) -> bool {
-        candidate.name == self.candidate.name
-    }
-
-    fn standing(self) -> Standing<'a> {
-        let Decision {
-            tier, ranked, excluded, ..
-        } = self.decision;
-        let score = score(self.candidate, tier);
-        let winner = self.decision.winner();
-        let excluded = excluded.iter().find(|excluded| self.is(excluded.candidate));
-        match (excluded, winner) {
-            (None, Some(winner)) if !self.is(winner.candidate) => Standing::Behind {
-                score,
-                winner: Rival::of(winner),
-                behind: Margin::between(winner.score, score),
-                dimensions: self.dimensions(winner.candidate),
-            },
-            (None, _) => Standing::Winner {
-                score,
-                runner_up: ranked.get(1).copied().map(Rival::of),
-            },
-            (Some(excluded), winner) => Standing::Excluded {
-                failures: &excluded.failures,
-                score,
-                winner: winner.map(Rival::of),
-            },
-        }
-    }
-
-    fn dimensions(self, winner: &'a Candidate) -> Vec<Dimension<'a>> {
-        let tier = self.decision.tier;
-        breakdown(self.candidate, tier)
-            .zip(breakdown(winner, tier))
-            .map(|((dimension, score, weight), (_, winner_score, _))| {
-                let points = Points::weighed(score, weight);
-                let winner_points = Points::weighed(winner_score, weight);
-                Dimension {
-                    dimension,
-                    weight,
-                    score,
-                    points,
-                    winner_score,
-                    winner_points,
-                    behind: Margin::between(winner_points, points),
-                }
-            })
-            .collect()
-    }
-
-    /// Every single change that would do for a candidate with these failures that did not win, smallest first.
-    fn changes(self, failures: &'a [Failure<'a>]) -> Vec<Change<'a>> {
-        let mut changes = match failures {
-            [] => self.raises(),
-            [only] => self.without(only).into_iter().collect(),
-            _ => Vec::new(),
-        };
-        changes.extend(self.other_ha());
-        changes.extend(self.other_tiers());
-        changes
-    }
-
-    fn raises(self) -> Vec<Change<'a>> {
-        let Some(winner) = self.decision.winner() else {
-            return Vec::new();
-        };
-        let mut raises: Vec<_> = breakdown(self.candidate, self.decision.tier)
-            .filter_map(|(dimension, from, _)| {
-                let to = self.least(dimension, from, winner.candidate)?;
-                Some((to.units() - from.units(), Change::RaiseScore { dimension, from, to }))
-            })
-            .collect();
-        // Dimensions come by name, and the sort is stable.
-        raises.sort_by_key(|(amount, _)| *amount);
-        raises.into_iter().map(|(_, change)| change).collect()
-    }
-
-    /// The lowest score in `dimension` with which the candidate wins.
-    ///
-    /// Whoever beats the winner beats everybody, and a higher score never does worse, so halving the range will do.
-    fn least(self, dimension: &str, from: Fraction, winner: &Candidate) -> Option<Fraction> {
-        let mut raised = self.candidate.clone();
-        let mut wins_with = |score: Fraction| {
-            raised.scores.insert(dimension.to_owned(), score);
-            let mut both = [&raised, winner];
-            both.sort_by(|a, b| a.name.cmp(&b.name));
-            self.wins_among(both)
-        };
-        if !wins_with(Fraction::ONE) {
-            return None;
-        }
-        let (mut loses, mut wins) = (from, Fraction::ONE);
-        while loses.units() + 1 < wins.units() {
-            let middle = Fraction::from_units(loses.units().midpoint(wins.units()))?;
-            if wins_with(middle) {
-                wins = middle;
-            } else {
-                loses = middle;
-            }
-        }
-        Some(wins)
-    }
-
-    /// The end of `failure`, if that makes the candidate win.
-    fn without(self, failure: &'a Failure<'a>) -> Option<Change<'a>> {
-        let Candidate {
-            name, provider, region, ..
-        } = self.candidate;
-        let mut candidates: Vec<Cow<'_, Candidate>> = self.decision.cell.candidates.iter().map(Cow::Borrowed).collect();
-        for candidate in &mut candidates {
-            match failure.gate {
-                Gate::Provider if candidate.provider == *provider => candidate.to_mut().provider_cordoned = None,
-                Gate::Region if candidate.provider == *provider && candidate.region == *region => {
-                    candidate.to_mut().region_cordoned = None;
-                }
-                Gate::Candidate if candidate.name == *name => candidate.to_mut().cordoned = None,
-                Gate::Capability if candidate.name == *name => {
-                    candidate
-                        .to_mut()
-                        .capabilities
-                        .insert(failure.detail.clone().into_owned());
-                }
-                _ => {}
-            }
-        }
-        let change = match failure.gate {
-            Gate::Provider => Change::LiftCordon {
-                gate: failure.gate,
-                of: provider,
-            },
-            Gate::Region => Change::LiftCordon {
-                gate: failure.gate,
-                of: region,
-            },
-            Gate::Candidate => Change::LiftCordon {
-                gate: failure.gate,
-                of: name,
-            },
-            Gate::Capability => Change::AddCapability {
-                capability: &failure.detail,
-            },
-        };
-        self.wins_among(candidates.iter().map(AsRef::as_ref)).then_some(change)
-    }
-
-    fn other_ha(self) -> Option<Change<'a>> {
-        let ha = !self.decision.request.ha;
-        let request = Request {
-            ha,
-            ..self.decision.request.clone()
-        };
-        self.wins(request).then_some(Change::SetHa { ha })
-    }
-
-    fn other_tiers(self) -> impl Iterator<Item = Change<'a>> {
-        self.decision
-            .catalog
-            .tiers()
-            .filter(move |tier| tier.name != self.decision.tier.name)
-            .map(Tier::shown)
-            .filter(move |tier| {
-                let tier = Cow::Owned(tier.clone());
-                self.wins(Request {
-                    tier,
-                    ..self.decision.request.clone()
-                })
-            })
-            .map(|tier| Change::SetTier { tier })
-    }
-
-    /// Whether the candidate wins among `candidates`, which come by name, under the request as it is.
-    fn wins_among<'c>(self, candidates: impl IntoIterator<Item = &'c Candidate>) -> bool
-    where
-        'a: 'c,
-    {
-        let Decision { tier, required, .. } = self.decision;
-        let (ranked, _) = weigh(candidates, tier, required);
-        ranked.first().is_some_and(|winner| self.is(winner.candidate))
-    }
-
-    /// Whether the candidate wins under another request, the catalog as it is.
-    fn wins(self, request: Request<'a>) -> bool {
-        decide(self.decision.catalog, request)
-            .is_ok_and(|decision| decision.winner().is_some_and(|winner| self.is(winner.candidate)))
     }
 }
 

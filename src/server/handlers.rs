@@ -304,6 +304,9 @@ fn record(state: &State, review: &Review<'_>, answer: &Answer<'_>, revision: &st
     if let (Some(placed), Outcome::Placed, false) = (placed, answer.outcome, dry_run) {
         state.metrics.placement(&placed.cell, &placed.tier, &placed.provider);
     }
+    for policy in &answer.policies.broken {
+        state.metrics.policy_error(policy);
+    }
     tracing::info!(
         uid = &*field(&review.uid),
         namespace = &*field(head.map_or("", envelope::Head::namespace)),
@@ -314,6 +317,7 @@ fn record(state: &State, review: &Review<'_>, answer: &Answer<'_>, revision: &st
         outcome,
         causes = &*causes.join(","),
         winner = &*field(placed.map_or("", |placed| &placed.candidate)),
+        policies = &*answer.policies.text(),
         catalog = revision,
         duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         "admission"

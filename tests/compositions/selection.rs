@@ -100,7 +100,7 @@ fn bare(tier: &str, size: &str, ha: bool, environment: &str) -> Value {
 fn admitted(claim: &Value, catalog: &Snapshot) -> Option<Value> {
     let text = claim.to_string();
     let read: Claim<'_> = serde_json::from_str(&text).unwrap();
-    let edits = create::answer(&read, catalog, Writer::default()).verdict.ok()?;
+    let edits = create::answer(&read, "shop", catalog, Writer::default()).verdict.ok()?;
     let mut placed = claim.clone();
     for Edit { path, json } in edits {
         let (parent, key) = path.rsplit_once('/').unwrap();

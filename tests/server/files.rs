@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::server::{REVIEW, SOON, Server, any_certificate, assert_placed, eventually, trusting};
+use crate::support::server::{REVIEW, SOON, Server, any_certificate, assert_placed, eventually, review, trusting};
 
 /// A self-signed pair for `localhost`, as PEM.
 pub(crate) fn pair() -> (String, String) {
@@ -233,4 +233,28 @@ fn a_catalog_folder_is_followed_and_a_bad_change_keeps_the_last_good_catalog() {
     assert_eq!(revision(&server), first);
     assert!(!server.get("/readyz?verbose").body.contains("refused"));
     server.assert_unharmed();
+}
+
+#[test]
+fn what_policies_say_beside_the_verdict_is_logged_and_a_broken_one_is_counted() {
+    let policy = |name: &str, mode: &str, expression: &str| {
+        json!({
+            "apiVersion": "platform.example.org/v1alpha1", "kind": "PlacementPolicy", "metadata": { "name": name },
+            "spec": { "mode": mode, "validations": [{ "expression": expression, "message": "is dear" }] },
+        })
+        .to_string()
+    };
+    let caps = policy("caps", "Enforce", "{'a': true}[claim.storageGB == 57 ? 'b' : 'a']");
+    let cheap = policy("cheap", "Audit", "candidate.provider != 'aws'");
+    let mounted = Mounted::new(&[("a.yaml", CATALOG), ("b.yaml", &caps), ("c.yaml", &cheap)]);
+    let server = Server::start(&["--catalog", &mounted.dir.path().display().to_string()]);
+    let mut connection = server.connect();
+    let placed = connection.post("/mutate", REVIEW);
+    assert_placed(&placed);
+    assert_eq!(placed.review()["auditAnnotations"]["policies"], "Audit cheap: is dear");
+    let broken = review(|review| review["request"]["object"]["spec"]["parameters"]["storageGB"] = json!(57));
+    assert_eq!(connection.post("/mutate", broken).review()["allowed"], false);
+    eventually("both are logged", || server.log(&[" admission "]).len() == 2);
+    assert_eq!(server.log(&["policies=\"Audit cheap: is dear\""]).len(), 1);
+    assert_eq!(server.metric("idp_policy_errors_total{policy=\"caps\"}"), 1.0);
 }

@@ -64,7 +64,7 @@ fn every_decision_is_one_line_of_json_with_its_circumstances() {
         json!({
             "timestamp": null, "level": "INFO", "message": "admission", "uid": UID, "namespace": "payments",
             "name": "payments-db", "user": "dev@example.org", "operation": "CREATE", "dry_run": dry_run,
-            "outcome": outcome, "causes": causes, "winner": winner, "catalog": revision, "duration_us": null,
+            "outcome": outcome, "causes": causes, "winner": winner, "policies": "", "catalog": revision, "duration_us": null,
         })
     };
     assert_eq!(

@@ -57,6 +57,12 @@ fn request(object: &Value) -> Option<Request<'static>> {
             None | Some(Value::Null) => false,
             Some(other) => other.as_bool()?,
         },
+        namespace: object
+            .pointer("/metadata/namespace")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+            .into(),
     })
 }
 

@@ -41,9 +41,29 @@ struct Response<'a> {
 #[serde(rename_all = "kebab-case")]
 struct AuditAnnotations {
     outcome: &'static str,
-    winner: String,
-    score: String,
-    catalog_revision: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    winner: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    score: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    catalog_revision: Option<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    policies: String,
+}
+
+impl AuditAnnotations {
+    /// None where there is nothing to keep.
+    fn of(answer: &Answer<'_>) -> Option<Self> {
+        let placed = answer.placed.as_ref();
+        let policies = answer.policies.text();
+        (placed.is_some() || !policies.is_empty()).then(|| Self {
+            outcome: answer.outcome.as_str(),
+            winner: placed.map(|placed| Shown(&placed.candidate).to_string()),
+            score: placed.map(|placed| placed.score.to_string()),
+            catalog_revision: placed.map(|placed| Shown(&placed.revision).to_string()),
+            policies,
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -100,12 +120,7 @@ pub fn write(uid: &str, answer: &Answer<'_>) -> Vec<u8> {
             uid,
             allowed: answer.verdict.is_ok(),
             status: answer.verdict.as_ref().err().map(|problems| status(problems)),
-            audit_annotations: answer.placed.as_ref().map(|placed| AuditAnnotations {
-                outcome: answer.outcome.as_str(),
-                winner: Shown(&placed.candidate).to_string(),
-                score: placed.score.to_string(),
-                catalog_revision: Shown(&placed.revision).to_string(),
-            }),
+            audit_annotations: AuditAnnotations::of(answer),
             warnings: answer
                 .warnings
                 .iter()

@@ -136,7 +136,7 @@ fn an_object_of_another_group_and_kind_is_not_judged_field_by_field() {
             problem(
                 "Kustomization (no name)",
                 "kind",
-                "must be Cell, CloudProvider or Tier, is \"Kustomization\""
+                "must be Cell, CloudProvider, PlacementPolicy or Tier, is \"Kustomization\""
             ),
         ]
     );
@@ -151,7 +151,7 @@ fn an_object_of_another_group_and_kind_is_not_judged_field_by_field() {
             problem(
                 "(no kind) (no name)",
                 "kind",
-                "is missing; must be Cell, CloudProvider or Tier"
+                "is missing; must be Cell, CloudProvider, PlacementPolicy or Tier"
             ),
         ]
     );
@@ -178,7 +178,7 @@ fn version_kind_and_name_are_each_judged() {
             problem(
                 "(no kind) c1",
                 "kind",
-                "must be Cell, CloudProvider or Tier, not a list",
+                "must be Cell, CloudProvider, PlacementPolicy or Tier, not a list",
             ),
             problem(
                 "(no kind) c1",

@@ -1,3 +1,4 @@
+use super::super::gate::newly_failed;
 use super::super::request::Size;
 use super::*;
 use crate::catalog::{Object, builtin, check};
@@ -11,6 +12,7 @@ fn request(tier: &str, ha: bool) -> Request<'_> {
         size: Size::Medium,
         storage_gb: 50,
         ha,
+        namespace: "".into(),
     }
 }
 
@@ -211,8 +213,13 @@ fn a_closed_provider_region_or_candidate_is_excluded_for_its_reason() {
         assert_eq!(ranked, [(GCP.to_owned(), "0.8365".to_owned())], "{says}");
         assert_eq!(excluded[0], (AWS.to_owned(), says.to_owned()));
         assert_eq!(excluded[1], (OCI.to_owned(), "lacks MultiAZ".to_owned()));
-        assert!(!decision.excluded[0].failures[0].counts_for_existing());
-        assert!(decision.excluded[1].failures[0].counts_for_existing());
+        // A database that is there already is held to what it lacks, and not to a cordon.
+        let nothing = Demands {
+            capabilities: &BTreeSet::new(),
+            ..decision.demands()
+        };
+        let newly = |i: usize| newly_failed(decision.excluded[i].candidate, &decision.demands(), &nothing).failures;
+        assert_eq!((newly(0), newly(1)), (vec![], decision.excluded[1].failures.clone()));
     }
     // The same region name in another cloud is another region.
     let catalog = builtin_with(&[("CloudProvider", "gcp", "/spec/regions", region)]);

@@ -109,14 +109,18 @@ fn exclusion<const ESCAPED: bool>(out: &mut Out, exclusion: &Exclusion<'_>) {
 
 fn count<const ESCAPED: bool>(out: &mut Out, count: &Count<'_>) {
     match &count.cause {
-        Cause::Lacks(capability) => {
-            key::<ESCAPED>(out, "{", "cause");
-            name::<ESCAPED>(out, "{", "lacks", capability);
-            push(out, "}");
-        }
+        Cause::Lacks(capability) => cause::<ESCAPED>(out, "lacks", capability),
+        Cause::Policy(policy) => cause::<ESCAPED>(out, "policy", policy),
         Cause::Cordoned => name::<ESCAPED>(out, "{", "cause", "cordoned"),
+        Cause::OtherPolicies => name::<ESCAPED>(out, "{", "cause", "otherPolicies"),
     }
     whole::<ESCAPED>(out, ",", "count", count.count as u64);
+    push(out, "}");
+}
+
+fn cause<const ESCAPED: bool>(out: &mut Out, what: &str, named: &str) {
+    key::<ESCAPED>(out, "{", "cause");
+    name::<ESCAPED>(out, "{", what, named);
     push(out, "}");
 }
 

@@ -1,6 +1,6 @@
-use super::super::request::Size;
 use super::*;
 use crate::catalog::{Object, Snapshot, builtin, check};
+use crate::placement::{Request, decide};
 use serde_json::{Value, json};
 
 fn decided<'a>(catalog: &'a Snapshot, tier: &'a str, ha: bool) -> Decision<'a> {
@@ -11,6 +11,7 @@ fn decided<'a>(catalog: &'a Snapshot, tier: &'a str, ha: bool) -> Decision<'a> {
         size: Size::Small,
         storage_gb: 50,
         ha,
+        namespace: "".into(),
     };
     decide(catalog, request).unwrap()
 }

@@ -83,10 +83,12 @@ impl fmt::Display for Change<'_> {
                 let what = match gate {
                     Gate::Provider => "provider ",
                     Gate::Region => "region ",
-                    Gate::Candidate | Gate::Capability => "",
+                    Gate::Candidate | Gate::Capability | Gate::Policy => "",
                 };
                 write!(f, "if {what}{of} were not cordoned")
             }
+            Self::DeletePolicy { policy } => write!(f, "if policy {policy} were deleted"),
+            Self::SetSize { size } => write!(f, "as size {size}"),
             Self::SetHa { ha } => write!(f, "with ha: {ha}"),
             Self::SetTier { tier } => write!(f, "as tier {tier}"),
         }
