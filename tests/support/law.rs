@@ -251,7 +251,8 @@ fn hold_fields(stored: &Value, patched: &Value, operator: bool, catalog: &Snapsh
     let (old_tier, new_tier) = (tier(stored, catalog), tier(patched, catalog));
     let retiered = text(stored, "/spec/parameters/tier").map(|tier| tier.to_ascii_lowercase())
         != text(patched, "/spec/parameters/tier").map(|tier| tier.to_ascii_lowercase());
-    if changed("tier") && (retiered || new_tier.is_none()) {
+    // One that is spelled otherwise is the same tier, even where the catalog has lost it.
+    if changed("tier") && (retiered || text(patched, "/spec/parameters/tier").is_none()) {
         let new = new_tier.unwrap();
         if !operator {
             let old = old_tier.unwrap();
