@@ -1,8 +1,12 @@
 //! YAML in and out, for people's files: the catalog folder and the command line. A leaf.
 
+mod stream;
+
 use serde::Serialize;
 use serde_json::Value;
-use serde_saphyr::{Location, MessageFormatter, UserMessageFormatter};
+use serde_saphyr::{Location, MessageFormatter, Options, UserMessageFormatter};
+
+pub use stream::each;
 
 /// Why a text could not be read or a value not be written.
 #[derive(Debug, thiserror::Error)]
@@ -28,10 +32,17 @@ pub enum YamlError {
 /// The first fault of the text, with line and column.
 pub fn documents(text: &str) -> Result<Vec<Value>, YamlError> {
     // A text has at most as many nodes as bytes, and an honest use of aliases few more than that.
-    let most = text.len().max(100_000);
-    let options = serde_saphyr::options! {
+    let options = options(text.len().max(100_000));
+    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options).map_err(|e| fault(&e))?;
+    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+}
+
+/// How YAML is read: at most so many nodes.
+fn options(most: usize) -> Options {
+    serde_saphyr::options! {
         with_snippet: false,
         budget: serde_saphyr::budget! {
+            max_reader_input_bytes: None,
             max_nodes: most,
             max_events: most.saturating_mul(4),
             max_total_scalar_bytes: most.saturating_mul(4),
@@ -44,9 +55,7 @@ pub fn documents(text: &str) -> Result<Vec<Value>, YamlError> {
         underscored_numbers_as_strings: true,
         // Such a tag means something to its author; to us it would mean nothing.
         reject_unsupported_tags: true,
-    };
-    let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(text, options).map_err(|e| fault(&e))?;
-    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+    }
 }
 
 fn fault(error: &serde_saphyr::Error) -> YamlError {

@@ -7,126 +7,33 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/command.rs"]
+mod command;
+
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const BIN: &str = env!("CARGO_BIN_EXE_idp-multicloud");
-
-/// What a run of the binary said, and its exit status.
-#[derive(Debug, PartialEq, Eq)]
-struct Run {
-    status: i32,
-    out: String,
-    err: String,
-}
-
-/// Runs the binary with `args`, separated by spaces, and `input` on its standard input.
-fn run_with(args: &str, input: &[u8]) -> Run {
-    let args: Vec<&str> = args.split_whitespace().collect();
-    run_args(&args, input)
-}
-
-fn run_args(args: &[&str], input: &[u8]) -> Run {
-    let mut child = Command::new(BIN)
-        .args(args)
-        .env_remove("IDP_CATALOG")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_owned();
-    // A child that does not read all of it closes the pipe, which is its right.
-    let writer = std::thread::spawn(move || stdin.write_all(&input));
-    let output = child.wait_with_output().unwrap();
-    let _ = writer.join().unwrap();
-    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
-    Run {
-        status: output.status.code().expect("the binary ends by itself"),
-        out: text(output.stdout),
-        err: text(output.stderr),
-    }
-}
-
-fn run(args: &str) -> Run {
-    run_with(args, b"")
-}
-
-fn done(out: &str) -> Run {
-    Run {
-        status: 0,
-        out: out.to_owned(),
-        err: String::new(),
-    }
-}
+use command::{BIN, Run, catalog, claim, done, folder, path, read_json, run, run_with, stream};
 
 /// The arguments of the claim that [`claim`] holds.
 fn flags(tier: &str) -> String {
     format!("place --cell payments --tier {tier} --environment prod --size medium --storage-gb 50")
 }
 
-fn claim(name: &str, tier: &str, ha: bool) -> Value {
-    json!({
-        "apiVersion": "db.platform.example.org/v1alpha1",
-        "kind": "MySQLInstanceClaim",
-        "metadata": { "name": name, "namespace": "payments" },
-        "spec": { "parameters": {
-            "cell": "payments", "tier": tier, "environment": "prod", "size": "medium", "storageGB": 50, "ha": ha,
-        }},
-    })
-}
-
-/// JSON documents as a YAML stream, with the controls escaped that YAML does not allow and JSON does.
-fn stream(documents: &[Value]) -> Vec<u8> {
-    let text: Vec<String> = documents.iter().map(Value::to_string).collect();
-    let escaped = |c: char| match c {
-        '\u{7f}'..='\u{9f}' => format!("\\u{:04x}", u32::from(c)),
-        _ => c.to_string(),
-    };
-    text.join("\n---\n")
-        .chars()
-        .map(escaped)
-        .collect::<String>()
-        .into_bytes()
-}
-
 fn place(args: &str, documents: &[Value]) -> Run {
     run_with(&format!("place -f - {args}"), &stream(documents))
-}
-
-fn folder(files: &[(&str, &str)]) -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    for (name, text) in files {
-        fs::write(dir.path().join(name), text).unwrap();
-    }
-    dir
-}
-
-/// The built-in catalog in a folder, as `edit` changes its text.
-fn catalog(edit: impl Fn(&str) -> String) -> TempDir {
-    folder(&[("catalog.yaml", &edit(&run("catalog show -o yaml").out))])
 }
 
 fn nowhere() -> TempDir {
     catalog(|text| text.replace("    - MultiAZ\n", ""))
 }
 
-fn path(dir: &TempDir) -> &str {
-    dir.path().to_str().unwrap()
-}
-
 fn read_yaml(text: &str) -> Vec<Value> {
     idp_multicloud::yaml::documents(text).unwrap()
-}
-
-fn read_json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap()
 }
 
 // ---- place: for people
@@ -939,7 +846,16 @@ fn bash_accepts_its_completions() {
 
 #[test]
 fn every_subcommand_has_help_with_examples() {
-    for command in ["", "place", "catalog check", "catalog show", "crd", "completions"] {
+    for command in [
+        "",
+        "place",
+        "audit",
+        "catalog check",
+        "catalog show",
+        "catalog diff",
+        "crd",
+        "completions",
+    ] {
         let run = run(&format!("{command} --help"));
         assert_eq!((run.status, run.err.as_str()), (0, ""));
         assert!(run.out.contains("\nExamples:\n  "), "{command}: {}", run.out);

@@ -8,15 +8,19 @@
 //! | `restore` | CREATE by an operator: a claim let in with the placement it brings |
 //! | [`update`] | UPDATE: what changed, judged against the stored claim and its candidate |
 //! | [`sticky`] | the stored placement, held part by part |
+//! | [`stored`] | where a stored claim runs, in the present catalog |
 //! | [`validate`] | CREATE, after all mutators: the placement is what the decision gives |
+//! | [`mod@audit`] | a stored claim judged by the present catalog, without a review |
 //!
 //! Nothing here does I/O, waits, or knows of HTTP.
 
 pub mod answer;
+pub mod audit;
 pub mod create;
 pub mod envelope;
 mod restore;
 pub mod sticky;
+pub mod stored;
 pub mod update;
 pub mod validate;
 

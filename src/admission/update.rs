@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::answer::{Answer, Outcome, Policies, limited};
 use super::envelope::Head;
 use super::sticky::{self, Held};
+use super::stored::Stored;
 use super::{API_FIELD_MANAGER, Writer};
 use crate::catalog::{Candidate, MULTI_AZ, Snapshot, Tier};
 use crate::claim::parameters::{Parameters, path};
@@ -228,7 +229,7 @@ impl Change<'_> {
             .into_iter()
             .filter(|field| changed(field))
             .collect();
-        match self.candidate(catalog) {
+        match Stored::of(self.old, catalog) {
             Stored::Nowhere => {}
             Stored::Gone => {
                 let raised: Vec<&str> = asked.difference(&had).copied().collect();
@@ -263,31 +264,6 @@ impl Change<'_> {
         }
         judged
     }
-
-    /// The candidate that the claim is stored on. Candidates may be renamed, so the three fields find it.
-    fn candidate<'s>(&self, catalog: &'s Snapshot) -> Stored<'s> {
-        let stored = |field| self.old.get(field).and_then(Value::as_str);
-        let (Some(provider), Some(region), Some(cluster)) =
-            (stored("provider"), stored("region"), stored("runtimeCluster"))
-        else {
-            return Stored::Nowhere;
-        };
-        let cell = stored("cell").and_then(|cell| catalog.cell(cell));
-        let found = cell.into_iter().flat_map(|cell| &cell.candidates).find(|candidate| {
-            candidate.provider == provider && candidate.region == region && candidate.runtime_cluster == cluster
-        });
-        found.map_or(Stored::Gone, Stored::At)
-    }
-}
-
-/// Where a stored claim runs, as the present catalog sees it.
-enum Stored<'s> {
-    /// It has no whole placement: it is older than the webhook.
-    Nowhere,
-    /// The catalog does not have that place any more.
-    Gone,
-    /// There.
-    At(&'s Candidate),
 }
 
 /// What a claim requires. A tier that the catalog does not have (any more) counts for nothing, `ha` counts all the

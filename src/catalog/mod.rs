@@ -10,6 +10,7 @@
 //! | [`policy`] | conditions in CEL: read, checked, evaluated |
 //! | [`builtin`] | the catalog inside the binary |
 //! | [`folder`] | the catalog in a folder of YAML files |
+//! | [`diff`] | two catalogs compared |
 //! | [`live`] | the snapshot in force, and those of the last ten minutes |
 //!
 //! `fraction`, `snapshot` and the evaluation of a policy know std, serde and thiserror only; the `cel` crate is known to
@@ -17,6 +18,7 @@
 
 pub mod builtin;
 pub mod check;
+pub mod diff;
 pub mod folder;
 pub mod fraction;
 pub mod live;

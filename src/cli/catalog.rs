@@ -1,4 +1,4 @@
-//! `catalog check` and `catalog show`.
+//! `catalog check` and `catalog show`; `catalog diff` is in `diff`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::output::{Data, Format, Outcome, Output, listed, table, yaml_stream};
-use super::{CatalogOption, Source};
+use super::{CatalogOption, Source, diff};
 use crate::catalog::check::plural;
 use crate::catalog::{CatalogError, Cell, CloudProvider, Problem, Snapshot, folder};
 use crate::placement::cordons;
@@ -23,6 +23,11 @@ pub(super) enum Command {
     /// Show a catalog: tiers, cells with their candidates, providers, policies
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
+    /// Compare two catalogs: what changed, and where new claims would land before and after
+    ///
+    /// Claims that are there stay where they are, whatever the catalog says; audit tells how they would stand.
+    #[command(after_help = diff::EXAMPLES)]
+    Diff(diff::Args),
 }
 
 const CHECK_EXAMPLES: &str = "\
@@ -64,6 +69,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<Output> {
     match command {
         Command::Check(args) => check(args),
         Command::Show(args) => show(args),
+        Command::Diff(args) => diff::run(args),
     }
 }
 

@@ -1,14 +1,16 @@
-//! The claims that `place` is asked about: out of a file's documents, or made of flags. Nothing is judged here.
+//! The claims that `place`, `audit` and `catalog diff` are asked about: out of a file, or made of flags. Nothing is
+//! judged here.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
+use super::progress::Progress;
 use crate::claim::{GROUP, KIND, Shown, VERSION};
-use crate::yaml;
+use crate::yaml::{self, each};
 
 /// The most bytes that are read, as many as the webhook takes.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
@@ -20,6 +22,14 @@ pub(super) struct Submitted {
     pub(super) object: Value,
     /// What messages call it; harmless on a terminal.
     pub(super) title: String,
+}
+
+/// A document of a file.
+#[derive(Debug)]
+pub(super) enum Sorted {
+    Claim(Submitted),
+    /// One that is no claim, in words.
+    Other(String),
 }
 
 /// The claims of a file, and what else is in it.
@@ -69,16 +79,15 @@ impl Submitted {
 /// # Errors
 /// The file cannot be read, is no YAML, or holds no claim.
 pub(super) fn read(path: &Path) -> anyhow::Result<Found> {
-    let shown = if path == Path::new("-") {
-        "standard input".to_owned()
-    } else {
-        path.display().to_string()
-    };
+    let shown = shown(path);
     let text = text(path, &shown)?;
     let documents = yaml::documents(&text).with_context(|| format!("{shown} cannot be read as YAML"))?;
     let mut found = Found::default();
     for document in documents {
-        found.add(document);
+        sort(document, &mut |sorted| match sorted {
+            Sorted::Claim(claim) => found.claims.push(claim),
+            Sorted::Other(words) => found.skipped.push(words),
+        });
     }
     if found.claims.is_empty() {
         let skipped = found.skipped.join("\n  - ");
@@ -86,6 +95,31 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Found> {
         bail!("{shown} holds no {KIND} of {GROUP}{listed}{skipped}");
     }
     Ok(found)
+}
+
+/// Reads a file of any length, or standard input where `path` is `-`, and gives `take` one claim after the other.
+///
+/// # Errors
+/// The file cannot be read, or is no YAML; what stands before that has been given.
+pub(super) fn stream(path: &Path, take: &mut dyn FnMut(Sorted)) -> anyhow::Result<()> {
+    let progress = Progress::new();
+    let mut take = |document| sort(document, take);
+    let read = if path == Path::new("-") {
+        each(BufReader::new(progress.bytes(std::io::stdin().lock(), None)), &mut take)
+    } else {
+        let file = File::open(path).with_context(|| format!("{} cannot be read", shown(path)))?;
+        let length = file.metadata().ok().map(|metadata| metadata.len());
+        each(BufReader::new(progress.bytes(file, length)), &mut take)
+    };
+    read.with_context(|| format!("{} cannot be read as YAML", shown(path)))
+}
+
+fn shown(path: &Path) -> String {
+    if path == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        path.display().to_string()
+    }
 }
 
 fn text(path: &Path, shown: &str) -> anyhow::Result<String> {
@@ -102,32 +136,30 @@ fn text(path: &Path, shown: &str) -> anyhow::Result<String> {
     String::from_utf8(bytes).with_context(|| format!("{shown} is not UTF-8"))
 }
 
-impl Found {
-    fn add(&mut self, document: Value) {
-        let word = |field| document.get(field).and_then(Value::as_str).unwrap_or_default();
-        let (api_version, kind) = (word("apiVersion"), word("kind"));
-        let group = api_version.split_once('/').map_or("", |(group, _)| group);
-        if group == GROUP && kind == KIND {
-            return self.claims.push(Submitted::of_object(document));
-        }
-        let is_list =
-            (api_version, kind) == ("v1", "List") || (group == GROUP && kind.strip_suffix("List") == Some(KIND));
-        if is_list && document.get("items").is_some_and(Value::is_array) {
-            if let Value::Object(mut list) = document
-                && let Some(Value::Array(items)) = list.remove("items")
-            {
-                for item in items {
-                    self.add(item);
-                }
-            }
-            return;
-        }
-        self.skipped.push(match (api_version, kind) {
-            (_, "") => "a document without a kind".to_owned(),
-            ("", kind) => format!("{} {}, which has no apiVersion", Shown(kind), title(&document)),
-            _ => format!("{} {} of {}", Shown(kind), title(&document), Shown(api_version)),
-        });
+/// Whether a document is a claim, a list of some, or something else.
+pub(super) fn sort(document: Value, take: &mut dyn FnMut(Sorted)) {
+    let word = |field| document.get(field).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, kind) = (word("apiVersion"), word("kind"));
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    if group == GROUP && kind == KIND {
+        return take(Sorted::Claim(Submitted::of_object(document)));
     }
+    let is_list = (api_version, kind) == ("v1", "List") || (group == GROUP && kind.strip_suffix("List") == Some(KIND));
+    if is_list && document.get("items").is_some_and(Value::is_array) {
+        if let Value::Object(mut list) = document
+            && let Some(Value::Array(items)) = list.remove("items")
+        {
+            for item in items {
+                sort(item, take);
+            }
+        }
+        return;
+    }
+    take(Sorted::Other(match (api_version, kind) {
+        (_, "") => "a document without a kind".to_owned(),
+        ("", kind) => format!("{} {}, which has no apiVersion", Shown(kind), title(&document)),
+        _ => format!("{} {} of {}", Shown(kind), title(&document), Shown(api_version)),
+    }));
 }
 
 fn metadata<'a>(object: &'a Value, field: &str) -> Option<&'a str> {

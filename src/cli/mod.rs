@@ -6,18 +6,24 @@
 //! |---|---|
 //! | `serve` | `serve` |
 //! | `place` | `place`, through the same admission path as the webhook |
-//! | `claims` | the claims that `place` is asked about, from a file or from flags |
+//! | `claims` | the claims that `place`, `audit` and `catalog diff` are asked about, from a file or from flags |
+//! | `audit` | `audit`; `audit/cluster`: claims from a cluster, page by page; `audit/report`: what it says |
 //! | `explain` | a decision as text for people |
 //! | `catalog` | `catalog check`, `catalog show` |
+//! | `diff` | `catalog diff` |
 //! | `crd` | `crd` |
 //! | `output` | formats, tables, the terminal |
+//! | `progress` | how far a long reading is |
 
+mod audit;
 mod catalog;
 mod claims;
 mod crd;
+mod diff;
 mod explain;
 mod output;
 mod place;
+mod progress;
 mod serve;
 
 use std::path::PathBuf;
@@ -62,7 +68,14 @@ enum Command {
     /// same words. No cluster is asked, so nothing here depends on one.
     #[command(override_usage = place::USAGE, after_help = place::EXAMPLES)]
     Place(place::Args),
-    /// Check or show a catalog
+    /// Judge the claims that are there by the catalog as it is now; nothing is changed
+    ///
+    /// A claim keeps its placement for life. This says which claims are on a candidate that does not have what they ask
+    /// for, is closed, or is gone; which would be placed elsewhere today; and whose placement is not what its reason
+    /// says.
+    #[command(after_help = audit::EXAMPLES)]
+    Audit(audit::Args),
+    /// Check, show or compare catalogs
     #[command(subcommand)]
     Catalog(catalog::Command),
     #[command(about = "Print the CustomResourceDefinition of MySQLInstanceClaim", after_help = crd::EXAMPLES)]
@@ -89,6 +102,7 @@ pub fn main() -> ExitCode {
         None => served(cli.serve),
         Some(Command::Serve(args)) => served(args),
         Some(Command::Place(args)) => place::run(&args),
+        Some(Command::Audit(args)) => audit::run(&args),
         Some(Command::Catalog(command)) => catalog::run(&command),
         Some(Command::Crd(args)) => crd::run(&args),
         Some(Command::Completions { shell }) => Ok(completions(shell)),

@@ -228,7 +228,7 @@ impl<'a> Standing<'a> {
 
 impl Margin {
     #[allow(clippy::cast_possible_wrap, reason = "points are at most 10^8")]
-    fn between(winner: Points, candidate: Points) -> Self {
+    pub(super) fn between(winner: Points, candidate: Points) -> Self {
         Self(winner.units() as i64 - candidate.units() as i64)
     }
 

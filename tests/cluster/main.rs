@@ -18,6 +18,7 @@ mod support {
 }
 
 mod apply;
+mod audit;
 mod crossplane;
 mod deletion;
 mod force;
@@ -39,6 +40,7 @@ type Case = (&'static str, fn(&Platform));
 fn main() -> ExitCode {
     let rooms = [
         (false, ("apply", apply::CASES)),
+        (false, ("audit", audit::CASES)),
         (false, ("held", held::CASES)),
         (false, ("crossplane", crossplane::CASES)),
         (false, ("force", force::CASES)),
