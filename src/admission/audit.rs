@@ -233,28 +233,25 @@ fn reason(claim: &Claim<'_>, catalog: &Snapshot) -> Vec<Finding> {
     let Some(text) = claim.reason() else {
         return vec![Finding::ReasonMissing];
     };
-    let reason = serde_json::from_str::<Reason<'_>>(text).ok();
-    match (agreement(claim), reason) {
-        (Err(problems), None) => problems
-            .into_iter()
-            .map(Detail::from)
-            .map(Finding::ReasonUnreadable)
-            .collect(),
-        (Err(problems), Some(_)) => problems
-            .into_iter()
-            .map(Detail::from)
-            .map(Finding::ReasonDisagrees)
-            .collect(),
-        (Ok(_), Some(reason))
-            if reason.catalog_revision == catalog.revision().as_str()
-                && !decides(&reason, claim.namespace(), catalog) =>
+    let read = || serde_json::from_str::<Reason<'_>>(text).ok();
+    match agreement(claim) {
+        Err(problems) => {
+            let told = match read() {
+                Some(_) => Finding::ReasonDisagrees,
+                None => Finding::ReasonUnreadable,
+            };
+            problems.into_iter().map(Detail::from).map(told).collect()
+        }
+        Ok(placed)
+            if placed.revision == catalog.revision().as_str()
+                && !read().is_some_and(|reason| decides(&reason, claim.namespace(), catalog)) =>
         {
             vec![Finding::ReasonDisagrees(Detail {
                 field: format!("metadata.annotations[{REASON}]"),
                 message: "is not what the catalog of its revision decides, which is the present one".to_owned(),
             })]
         }
-        (Ok(_), _) => Vec::new(),
+        Ok(_) => Vec::new(),
     }
 }
 

@@ -16,8 +16,7 @@ pub enum Stored<'s> {
 }
 
 impl<'s> Stored<'s> {
-    /// The candidate that a claim with these parameters is stored on. Candidates may be renamed, so the three fields
-    /// find it.
+    /// The candidate that a claim with these parameters is stored on. Candidates may be renamed, so its place finds it.
     #[must_use]
     pub fn of(parameters: &Map<String, Value>, catalog: &'s Snapshot) -> Self {
         let stored = |field| parameters.get(field).and_then(Value::as_str);
@@ -27,9 +26,8 @@ impl<'s> Stored<'s> {
             return Self::Nowhere;
         };
         let cell = stored("cell").and_then(|cell| catalog.cell(cell));
-        let found = cell.into_iter().flat_map(|cell| &cell.candidates).find(|candidate| {
-            candidate.provider == provider && candidate.region == region && candidate.runtime_cluster == cluster
-        });
+        let mut candidates = cell.into_iter().flat_map(|cell| &cell.candidates);
+        let found = candidates.find(|candidate| candidate.place() == [provider, region, cluster]);
         found.map_or(Self::Gone, Self::At)
     }
 }

@@ -116,9 +116,7 @@ fn unfit(catalog: &Held, reason: &Reason<'_>, request: &Request<'_>) -> Option<P
     let tier = snapshot.tier(&request.tier)?;
     let Some(candidate) = cell.candidates.iter().find(|candidate| {
         candidate.name == winner.candidate
-            && candidate.provider == winner.provider
-            && candidate.region == winner.region
-            && candidate.runtime_cluster == winner.runtime_cluster
+            && candidate.place() == [&*winner.provider, &*winner.region, &*winner.runtime_cluster]
             && candidate.network == *winner.network
     }) else {
         let message = format!(

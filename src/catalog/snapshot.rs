@@ -166,6 +166,14 @@ pub struct Candidate {
     pub region_cordoned: Option<Cordon>,
 }
 
+impl Candidate {
+    /// Provider, region and runtime cluster, by which a claim is known to be here, whatever the candidate is called.
+    #[must_use]
+    pub fn place(&self) -> [&str; 3] {
+        [&self.provider, &self.region, &self.runtime_cluster]
+    }
+}
+
 /// A cloud: what its compositions need, and what of it is closed.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

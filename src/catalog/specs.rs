@@ -117,7 +117,7 @@ fn candidates(spec: &Reader<'_>, found: &mut Found) -> Vec<Candidate> {
                 ),
             }
         }
-        let place = [&candidate.provider, &candidate.region, &candidate.runtime_cluster].map(String::clone);
+        let place = candidate.place().map(str::to_owned);
         if !place.iter().any(String::is_empty) {
             match places.entry(place) {
                 Entry::Vacant(free) => {

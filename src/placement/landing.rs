@@ -21,16 +21,7 @@ pub fn landing<'a>(catalog: &'a Snapshot, request: Request<'a>) -> Option<&'a Ca
 /// Whether two landings are one place, whatever it is called.
 #[must_use]
 pub fn same_place(a: Option<&Candidate>, b: Option<&Candidate>) -> bool {
-    let place = |candidate: &Candidate| {
-        let Candidate {
-            provider,
-            region,
-            runtime_cluster,
-            ..
-        } = candidate;
-        [provider, region, runtime_cluster].map(String::clone)
-    };
-    a.map(place) == b.map(place)
+    a.map(Candidate::place) == b.map(Candidate::place)
 }
 
 /// Every request that one of `catalogs` has names for: cell by tier by environment by size, without and with `ha`. They
