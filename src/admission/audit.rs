@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::create::fields;
+use super::create::{fields, problems_of};
 use super::restore::{agreement, brings_placement};
 use super::stored::Stored;
 use crate::catalog::Snapshot;
@@ -194,13 +194,14 @@ fn judge(claim: &Claim<'_>, mut audited: Audited, catalog: &Snapshot) -> Audited
         Stored::Gone | Stored::Nowhere => None,
     };
     audited.candidate = on.map(|candidate| candidate.name.clone());
-    let request = fields(claim)
+    let decision = fields(claim)
         .map_err(|problem| vec![problem])
-        .and_then(|_| parameters.request(catalog, claim.namespace()));
+        .and_then(|_| parameters.request(catalog, claim.namespace()))
+        .and_then(|request| decide(catalog, request).map_err(|undecided| problems_of(&undecided)));
     let findings = &mut audited.findings;
     let mut today = None;
-    match request.map(|request| decide(catalog, request)) {
-        Ok(Ok(decision)) => {
+    match decision {
+        Ok(decision) => {
             let Audit {
                 fails,
                 closed,
@@ -209,8 +210,6 @@ fn judge(claim: &Claim<'_>, mut audited: Audited, catalog: &Snapshot) -> Audited
             findings.extend(fails.into_iter().map(|failure| Finding::Fails(owned(failure))));
             today = Some((closed, moved(decided)));
         }
-        // `request` has asked the catalog for every name already.
-        Ok(Err(_)) => {}
         Err(problems) => findings.extend(problems.into_iter().map(Detail::from).map(Finding::Unjudged)),
     }
     if brings_placement(claim) {

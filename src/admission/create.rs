@@ -12,7 +12,7 @@ use super::sticky;
 use crate::catalog::{Candidate, Snapshot};
 use crate::claim::parameters::{Parameters, path};
 use crate::claim::{CLASS, CLASS_LABEL, Cause, Claim, PLACEMENT_FIELDS, PROVIDER_LABEL, Problem, REASON, Shown};
-use crate::placement::{Decision, Points, decide};
+use crate::placement::{Decision, Points, Undecided, decide};
 
 /// The most characters of a claim's name: Crossplane and the clouds put it into labels.
 const MOST_NAME: usize = 63;
@@ -110,18 +110,16 @@ pub fn place<'a>(
             return Err(Refusal::Problems(problems));
         }
     };
-    // `request` has asked the catalog for every name already.
-    let decision = decide(catalog, request).map_err(|_| {
-        Refusal::Problems(vec![Problem::new(
-            Cause::FieldUnknown,
-            "spec.parameters",
-            "is not known",
-        )])
-    })?;
+    let decision = decide(catalog, request).map_err(|undecided| Refusal::Problems(problems_of(&undecided)))?;
     match decision.winner() {
         Some(winner) => Ok((decision, winner.candidate)),
         None => Err(Refusal::Unschedulable(Box::new(decision))),
     }
+}
+
+/// Why nothing could be decided, as problems of the claim.
+pub(super) fn problems_of(undecided: &[Undecided<'_>]) -> Vec<Problem> {
+    undecided.iter().map(Problem::from).collect()
 }
 
 /// `spec.parameters`, or what is wrong with it.

@@ -9,7 +9,7 @@ use super::envelope::Head;
 use super::sticky::{self, Held};
 use super::stored::Stored;
 use super::{API_FIELD_MANAGER, Writer};
-use crate::catalog::{Candidate, MULTI_AZ, Snapshot, Tier};
+use crate::catalog::{Candidate, MULTI_AZ, Snapshot, Subject, Tier};
 use crate::claim::parameters::{Parameters, path};
 use crate::claim::{Cause, Claim, Problem, Shown};
 use crate::placement::{Demands, Failure, Gate, failures, newly_failed, required};
@@ -220,7 +220,9 @@ impl Change<'_> {
             if let Some(new_tier) = new_tier
                 && !writer.operator
             {
-                problems.extend(lowered(old_tier, new_tier));
+                let why = before.tier.as_ref().ok();
+                let why = why.and_then(|tier| catalog.not_accepted().tiers.get(&tier.to_ascii_lowercase()));
+                problems.extend(lowered(old_tier.ok_or_else(|| missing(why)), new_tier));
             }
         }
         let asked = self::asked(new_tier, &after);
@@ -232,18 +234,20 @@ impl Change<'_> {
         match Stored::of(self.old, catalog) {
             Stored::Nowhere => {}
             Stored::Gone => {
+                let cell = before.cell.as_ref().ok();
+                let why = cell.and_then(|cell| catalog.not_accepted().cells.get(cell.as_ref()));
+                let missing = missing(why);
                 let raised: Vec<&str> = asked.difference(&had).copied().collect();
                 if !anew.is_empty() && !raised.is_empty() {
                     let what = format!(
-                        "asks for {}, and the place of this database is not in the catalog any more, so nobody can tell \
-                         whether it has that",
+                        "asks for {}, and the place of this database is {missing}, so nobody can tell whether it has that",
                         raised.join(" and ")
                     );
                     problems.push(unfit(lacking_for(new_tier, &raised), &what));
                 } else {
-                    judged.warnings.push(limited(
-                        "the place of this database is not in the catalog any more; it stays where it is",
-                    ));
+                    judged.warnings.push(limited(&format!(
+                        "the place of this database is {missing}; it stays where it is"
+                    )));
                 }
             }
             Stored::At(candidate) => {
@@ -262,8 +266,31 @@ impl Change<'_> {
                 judged.held_to(candidate, &now, &then, &anew, new_tier);
             }
         }
+        if !anew.is_empty() {
+            judged.warnings.extend(unasked(catalog, &after.subject(self.namespace)));
+        }
         judged
     }
+}
+
+/// What the catalog does not have (any more), or has and does not accept.
+fn missing(why: Option<&String>) -> String {
+    why.map_or_else(
+        || "not in the catalog any more".to_owned(),
+        |why| format!("in a part of the catalog that is not accepted ({why})"),
+    )
+}
+
+/// Policies about the claim that are not accepted: they keep new claims out, and databases that are there live on.
+fn unasked<'s>(catalog: &'s Snapshot, subject: &'s Subject<'_>) -> impl Iterator<Item = String> + use<'s> {
+    let policies = catalog.not_accepted().policies.iter();
+    let about = policies.filter(|policy| policy.matches.has(subject));
+    about.map(|policy| {
+        limited(&format!(
+            "PlacementPolicy {} is not accepted, so it was not asked: {}",
+            policy.name, policy.why
+        ))
+    })
 }
 
 /// What a claim requires. A tier that the catalog does not have (any more) counts for nothing, `ha` counts all the
@@ -288,12 +315,10 @@ fn unfit(field: String, what: &str) -> Problem {
 }
 
 /// Whether a tier requires less than the stored one in any respect, which would take protection off a live database.
-fn lowered(old: Option<&Tier>, new: &Tier) -> Option<Problem> {
+fn lowered(old: Result<&Tier, String>, new: &Tier) -> Option<Problem> {
     let less = match old {
-        None => {
-            "the stored tier is not in the catalog any more, so nobody can tell whether it requires less".to_owned()
-        }
-        Some(old) => {
+        Err(missing) => format!("the stored tier is {missing}, so nobody can tell whether it requires less"),
+        Ok(old) => {
             let mut less: Vec<String> = old
                 .requires
                 .difference(&new.requires)

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Writer;
 use super::answer::{Answer, Outcome, limited};
-use super::create::{fields, placed};
+use super::create::{fields, placed, problems_of};
 use super::restore::{agreement, disagreements, restore};
 use crate::catalog::live::Held;
 use crate::claim::parameters::Parameters;
@@ -59,7 +59,7 @@ fn lock<'a>(claim: &'a Claim<'a>, namespace: &'a str, catalog: &'a Held) -> Resu
         return if problems.is_empty() { Ok(answer) } else { Err(problems) };
     };
     let request = parameters.request(snapshot, namespace)?;
-    let decision = decide(snapshot, request).map_err(|_| mismatch("spec.parameters"))?;
+    let decision = decide(snapshot, request).map_err(|undecided| problems_of(&undecided))?;
     let decided = Reason::of(&decision);
     let winner = decided.winner.as_ref().ok_or_else(|| mismatch("spec.parameters"))?;
     problems.extend(disagreements(claim, winner, OTHER));

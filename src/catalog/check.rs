@@ -1,10 +1,15 @@
 //! Objects in, snapshot out, or every problem at once: each with file, object and field path.
 //!
-//! An object by itself is read in `specs`; here objects meet.
+//! An object by itself is read in `specs`; here objects meet, in `references`. A folder is a catalog as a whole or not at
+//! all; [`isolate`] takes what is good of objects that come one by one.
+
+mod isolate;
+mod references;
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,9 +17,14 @@ use sha2::{Digest, Sha256};
 
 use super::API_VERSION;
 use super::policy::{self, Policy};
-use super::reader::{Found, Reader, Text, listed, shown};
-use super::snapshot::{Cell, CloudProvider, Revision, Snapshot, Tier};
+use super::reader::{Found, Reader, Text, shown};
+use super::snapshot::{Cell, CloudProvider, NotAccepted, Revision, Snapshot, Tier};
 use super::specs;
+
+pub use isolate::{Isolated, Verdict, isolate};
+
+/// The kinds of a catalog, in the order of their names.
+pub const KINDS: [&str; 4] = ["Cell", "CloudProvider", "PlacementPolicy", "Tier"];
 
 /// One object of a catalog, not yet checked, and the file it came from.
 #[derive(Clone, Debug)]
@@ -83,18 +93,19 @@ pub(crate) fn plural(count: usize, noun: &str) -> String {
 /// [`CatalogError::Invalid`] with every problem of every object, in the order of the objects.
 pub fn check(objects: &[Object]) -> Result<Snapshot, CatalogError> {
     let mut checker = Checker::of(objects);
-    checker.references();
-    checker.matched();
-    if checker.problems.is_empty() {
+    checker.references(&[]);
+    checker.matched(&checker.names());
+    if checker.noted.is_empty() {
         Ok(checker.snapshot())
     } else {
         Err(CatalogError::Invalid(checker.in_order()))
     }
 }
 
-/// What is wrong with each of `objects` by itself. Of a catalog that could be read in part only, no more can be said:
-/// what one object misses may be in the other part.
-pub(super) fn problems_of_each(objects: &[Object]) -> Vec<Problem> {
+/// What is wrong with each of `objects` by itself. Of a catalog of which a part is not known, no more can be said: what one
+/// object misses may be in the other part.
+#[must_use]
+pub fn problems_of_each(objects: &[Object]) -> Vec<Problem> {
     Checker::of(objects).in_order()
 }
 
@@ -118,26 +129,50 @@ impl<'o, T> Read<'o, T> {
         }
     }
 
-    fn problem(&self, path: String, message: String) -> (usize, Problem) {
+    fn noted(&self, bearing: Bearing, path: String, message: String) -> Noted {
         let problem = Problem {
             file: self.file.to_owned(),
             object: self.object.clone(),
             path,
             message,
         };
-        (self.index, problem)
+        Noted {
+            index: self.index,
+            bearing,
+            problem,
+        }
     }
+}
+
+/// How far a problem of an object reaches, where objects are taken one by one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Bearing {
+    /// The object itself is wrong.
+    Own,
+    /// It cannot be used for want of another.
+    Unresolved,
+    /// It can be used, but not with these tiers.
+    Tiers(Vec<String>),
+    /// It names what is not there, and can be used all the same.
+    Absent,
+}
+
+/// A problem of one object.
+struct Noted {
+    /// Which object.
+    index: usize,
+    bearing: Bearing,
+    problem: Problem,
 }
 
 #[derive(Default)]
 struct Checker<'o> {
     cells: Vec<Read<'o, Cell>>,
-    tiers: Vec<Tier>,
-    providers: Vec<CloudProvider>,
+    tiers: Vec<Read<'o, Tier>>,
+    providers: Vec<Read<'o, CloudProvider>>,
     policies: Vec<Read<'o, Policy>>,
     taken: BTreeMap<(&'static str, String), &'o str>,
-    /// Each with the index of its object.
-    problems: Vec<(usize, Problem)>,
+    noted: Vec<Noted>,
 }
 
 impl<'o> Checker<'o> {
@@ -150,8 +185,8 @@ impl<'o> Checker<'o> {
     }
 
     fn in_order(mut self) -> Vec<Problem> {
-        self.problems.sort_by_key(|(index, _)| *index);
-        self.problems.into_iter().map(|(_, problem)| problem).collect()
+        self.noted.sort_by_key(|noted| noted.index);
+        self.noted.into_iter().map(|noted| noted.problem).collect()
     }
 
     fn object(&mut self, index: usize, Object { file, value }: &'o Object) {
@@ -159,11 +194,7 @@ impl<'o> Checker<'o> {
         let root = Reader::new(Some(value), "", &mut found);
         let object = label(value);
         let version = root.one_of("apiVersion", &[API_VERSION], &mut found);
-        let kind = root.one_of(
-            "kind",
-            &["Cell", "CloudProvider", "PlacementPolicy", "Tier"],
-            &mut found,
-        );
+        let kind = root.one_of("kind", &KINDS, &mut found);
         // An object of neither our group nor our kinds is no mistyped one of ours: its fields are not judged.
         if version.is_some() || kind.is_some() {
             root.only(&["apiVersion", "kind", "metadata", "spec", "status"], &mut found);
@@ -183,8 +214,14 @@ impl<'o> Checker<'o> {
             let name = name.unwrap_or_default();
             let spec = Reader::new(root.get("spec"), "spec", &mut found);
             match kind {
-                Some("Tier") => self.tiers.push(specs::tier(name, &spec, &mut found)),
-                Some("CloudProvider") => self.providers.push(specs::provider(name, &spec, &mut found)),
+                Some("Tier") => {
+                    let value = specs::tier(name, &spec, &mut found);
+                    self.tiers.push(Read::of(index, file, &object, &mut found, value));
+                }
+                Some("CloudProvider") => {
+                    let value = specs::provider(name, &spec, &mut found);
+                    self.providers.push(Read::of(index, file, &object, &mut found, value));
+                }
                 Some("PlacementPolicy") => {
                     let value = policy::policy(name, &spec, &mut found);
                     self.policies.push(Read::of(index, file, &object, &mut found, value));
@@ -196,131 +233,45 @@ impl<'o> Checker<'o> {
                 None => {}
             }
         }
-        self.problems.extend(found.problems.into_iter().map(|(path, message)| {
-            let problem = Problem {
-                file: file.clone(),
-                object: object.clone(),
-                path,
-                message,
-            };
-            (index, problem)
-        }));
-    }
-
-    /// What objects say of each other: providers named, network keys given, weighed dimensions scored.
-    fn references(&mut self) {
-        let mut providers = BTreeMap::new();
-        for provider in self.providers.iter().filter(|provider| !provider.name.is_empty()) {
-            providers.entry(provider.name.as_str()).or_insert(provider);
-        }
-        let mut weighed = BTreeMap::<&str, BTreeSet<&str>>::new();
-        for tier in &self.tiers {
-            for dimension in tier.weights.keys() {
-                weighed.entry(dimension).or_default().insert(&tier.name);
-            }
-        }
-        for cell in &self.cells {
-            let mut problem = |path, message| self.problems.push(cell.problem(path, message));
-            let unread = |path: &String| cell.unread.contains(path);
-            for (i, candidate) in cell.value.candidates.iter().enumerate() {
-                let at = format!("spec.candidates[{i}]");
-                if unread(&at) {
-                    continue;
-                }
-                match providers.get(candidate.provider.as_str()) {
-                    Some(provider) if !unread(&format!("{at}.network")) => {
-                        let keys = provider.network_keys.iter();
-                        for key in keys.filter(|key| !candidate.network.contains_key(*key)) {
-                            let path = format!("{at}.network.{key}");
-                            if !unread(&path) {
-                                let message = format!("is missing; CloudProvider {} needs it", provider.name);
-                                problem(path, message);
-                            }
-                        }
-                    }
-                    None if !candidate.provider.is_empty() => problem(
-                        format!("{at}.provider"),
-                        format!(
-                            "there is no CloudProvider {}; known: {}",
-                            candidate.provider,
-                            listed(providers.keys())
-                        ),
-                    ),
-                    _ => {}
-                }
-                if unread(&format!("{at}.scores")) {
-                    continue;
-                }
-                for (dimension, tiers) in &weighed {
-                    let path = format!("{at}.scores.{dimension}");
-                    if !candidate.scores.contains_key(*dimension) && !unread(&path) {
-                        let (noun, verb) = if tiers.len() == 1 {
-                            ("Tier", "weighs")
-                        } else {
-                            ("Tiers", "weigh")
-                        };
-                        let tiers = listed(tiers);
-                        problem(
-                            path,
-                            format!("is missing; {noun} {tiers} {verb} it, so give a number from 0 to 1"),
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    /// Names that policies match and no object has: such a policy would be about nothing, in silence.
-    fn matched(&mut self) {
-        let named = |name: &&str| !name.is_empty();
-        let cells = self.cells.iter().map(|cell| cell.value.name.as_str());
-        let cells: BTreeSet<_> = cells.filter(named).collect();
-        let tiers: BTreeSet<_> = self.tiers.iter().map(|tier| tier.name.as_str()).filter(named).collect();
-        let environments = self.cells.iter().flat_map(|cell| &cell.value.environments);
-        let environments: BTreeSet<_> = environments.map(String::as_str).collect();
-        let unread = |path: &String| path.starts_with("spec.environments");
-        let unsure = self.cells.iter().any(|cell| cell.unread.iter().any(unread));
-        for policy in &self.policies {
-            for (field, names) in policy.value.matches.lists() {
-                let (what, known) = match field {
-                    "cells" => ("there is no Cell", &cells),
-                    "tiers" => ("there is no Tier", &tiers),
-                    "environments" if !unsure => ("no Cell has the environment", &environments),
-                    _ => continue,
-                };
-                for name in names.iter().filter(|name| !known.contains(name.as_str())) {
-                    let message = format!("{what} {name}; known: {}", listed(known));
-                    self.problems
-                        .push(policy.problem(format!("spec.match.{field}"), message));
-                }
-            }
-        }
+        self.noted
+            .extend(found.problems.into_iter().map(|(path, message)| Noted {
+                index,
+                bearing: Bearing::Own,
+                problem: Problem {
+                    file: file.clone(),
+                    object: object.clone(),
+                    path,
+                    message,
+                },
+            }));
     }
 
     /// The snapshot of objects without problems.
     fn snapshot(self) -> Snapshot {
-        fn by_name<T>(values: impl IntoIterator<Item = T>, name: fn(&T) -> &String) -> BTreeMap<String, T> {
-            values.into_iter().map(|value| (name(&value).clone(), value)).collect()
+        fn by_name<T>(read: Vec<Read<'_, T>>, name: fn(&T) -> &String) -> BTreeMap<String, T> {
+            let values = read.into_iter().map(|read| read.value);
+            values.map(|value| (name(&value).clone(), value)).collect()
         }
-        let mut snapshot = Snapshot {
-            revision: Revision(String::new()),
-            cells: by_name(self.cells.into_iter().map(|cell| cell.value), |cell| &cell.name),
-            tiers: by_name(self.tiers, |tier| &tier.name),
-            providers: by_name(self.providers, |provider| &provider.name),
-            policies: by_name(self.policies.into_iter().map(|policy| policy.value), |policy| {
-                &policy.name
-            }),
-        };
-        for cell in snapshot.cells.values_mut() {
+        let providers = by_name(self.providers, |provider| &provider.name);
+        let mut cells = by_name(self.cells, |cell| &cell.name);
+        for cell in cells.values_mut() {
             cell.candidates.sort_by(|a, b| a.name.cmp(&b.name));
             for candidate in &mut cell.candidates {
-                let provider = snapshot.providers.get(&candidate.provider);
+                let provider = providers.get(&candidate.provider);
                 candidate.provider_cordoned = provider.and_then(|provider| provider.cordoned.clone());
                 candidate.region_cordoned = provider
                     .and_then(|provider| provider.regions.get(&candidate.region))
                     .and_then(|region| region.cordoned.clone());
             }
         }
+        let mut snapshot = Snapshot {
+            revision: Revision(String::new()),
+            cells: cells.into_iter().map(|(name, cell)| (name, Arc::new(cell))).collect(),
+            tiers: by_name(self.tiers, |tier| &tier.name),
+            providers,
+            policies: by_name(self.policies, |policy| &policy.name),
+            not_accepted: NotAccepted::default(),
+        };
         let content = Value::Array(snapshot.objects()).to_string();
         for byte in Sha256::digest(content) {
             let _ = write!(snapshot.revision.0, "{byte:02x}");

@@ -59,10 +59,12 @@ impl Held {
             .map(AsRef::as_ref)
     }
 
-    /// The same with `snapshot` in force. One of the same revision is the same catalog, so nothing changes.
+    /// The same with `snapshot` in force. One of the same revision is the same catalog: what it decides does not change,
+    /// only what it refuses.
     fn replaced_by(&self, snapshot: &Arc<Snapshot>, now: Instant) -> Self {
         let mut next = self.clone();
         if self.snapshot.revision() == snapshot.revision() {
+            next.snapshot = Arc::clone(snapshot);
             return next;
         }
         next.past

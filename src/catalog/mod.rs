@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`fraction`] | the numbers of a catalog, exact to four decimals |
 //! | [`snapshot`] | the checked catalog, as a decision reads it |
-//! | [`mod@check`] | objects in, snapshot or every problem out |
+//! | [`mod@check`] | objects in, snapshot or every problem out; or what is good of them, and a verdict on each |
 //! | `specs` | what the spec of each kind may hold |
 //! | `reader` | one loose object read field by field, every problem noted |
 //! | [`policy`] | conditions in CEL: read, checked, evaluated |
@@ -27,11 +27,13 @@ mod reader;
 pub mod snapshot;
 mod specs;
 
-pub use check::{CatalogError, Object, Problem, check};
+pub use check::{CatalogError, Isolated, KINDS, Object, Problem, Verdict, check, isolate};
 pub use fraction::Fraction;
-pub use policy::{Finding, Mode, Policy, Subject};
+pub use policy::{Finding, Match, Mode, Policy, Subject};
 pub(crate) use reader::listed;
-pub use snapshot::{Candidate, Cell, CloudProvider, Cordon, Region, Revision, Snapshot, Tier};
+pub use snapshot::{
+    Candidate, Cell, CloudProvider, Cordon, NotAccepted, RefusedPolicy, Region, Revision, Snapshot, Tier,
+};
 
 /// The API group and version of every catalog object.
 pub const API_VERSION: &str = "platform.example.org/v1alpha1";

@@ -81,7 +81,7 @@ impl Mode {
 }
 
 /// Which claims a policy is about; `None` is all.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Match {
     /// Names of cells.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,6 +98,23 @@ pub struct Match {
 }
 
 impl Match {
+    /// Whether that claim is one of these.
+    #[must_use]
+    pub fn has(&self, subject: &Subject<'_>) -> bool {
+        let Self {
+            cells,
+            tiers,
+            environments,
+            namespaces,
+        } = self;
+        let names = |list: &Option<BTreeSet<String>>, name: &str| list.as_ref().is_none_or(|list| list.contains(name));
+        let has_tier = |list: &BTreeSet<String>| list.iter().any(|tier| tier.eq_ignore_ascii_case(subject.tier));
+        names(cells, subject.cell)
+            && names(environments, subject.environment)
+            && names(namespaces, subject.namespace)
+            && tiers.as_ref().is_none_or(has_tier)
+    }
+
     /// Each list by the name of its field.
     pub fn lists(&self) -> impl Iterator<Item = (&'static str, &BTreeSet<String>)> {
         let lists = [
@@ -205,23 +222,6 @@ pub struct Finding<'p> {
 }
 
 impl Policy {
-    /// Whether it is about that claim.
-    #[must_use]
-    pub fn applies(&self, subject: &Subject<'_>) -> bool {
-        let Match {
-            cells,
-            tiers,
-            environments,
-            namespaces,
-        } = &self.matches;
-        let names = |list: &Option<BTreeSet<String>>, name: &str| list.as_ref().is_none_or(|list| list.contains(name));
-        let has_tier = |list: &BTreeSet<String>| list.iter().any(|tier| tier.eq_ignore_ascii_case(subject.tier));
-        names(cells, subject.cell)
-            && names(environments, subject.environment)
-            && names(namespaces, subject.namespace)
-            && tiers.as_ref().is_none_or(has_tier)
-    }
-
     /// Whether every condition holds for that claim, whatever the candidate is: then there is nothing to ask of any.
     #[must_use]
     pub fn holds_anywhere(&self, subject: &Subject<'_>) -> bool {

@@ -4,20 +4,47 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
 use super::fraction::Fraction;
-use super::policy::{Policy, Subject};
+use super::policy::{Match, Policy, Subject};
 
 /// One catalog, whole and consistent; swapped as a whole, never edited.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     pub(super) revision: Revision,
-    pub(super) cells: BTreeMap<String, Cell>,
+    pub(super) cells: BTreeMap<String, Arc<Cell>>,
     pub(super) tiers: BTreeMap<String, Tier>,
     pub(super) providers: BTreeMap<String, CloudProvider>,
     pub(super) policies: BTreeMap<String, Policy>,
+    pub(super) not_accepted: NotAccepted,
+}
+
+/// What was set aside when a snapshot was made of objects one by one: known by name, so that a claim which needs it can
+/// be refused in the right words. Empty for a catalog that was checked as a whole.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotAccepted {
+    /// Why, by the name of the cell.
+    pub cells: BTreeMap<String, String>,
+    /// Why, by the name of the tier in lower case.
+    pub tiers: BTreeMap<String, String>,
+    /// Cells in force that do not score what a tier weighs: why, by the name of the cell and then of the tier.
+    pub unscored: BTreeMap<String, BTreeMap<String, String>>,
+    /// The enforced policies, by name.
+    pub policies: Vec<RefusedPolicy>,
+}
+
+/// An enforced policy that is not accepted. It is never skipped: no new claim that it may be about is placed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedPolicy {
+    /// Its name.
+    pub name: String,
+    /// Which claims it is about; all, where that cannot be told.
+    pub matches: Match,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 impl Snapshot {
@@ -30,7 +57,7 @@ impl Snapshot {
     /// The cell of that name.
     #[must_use]
     pub fn cell(&self, name: &str) -> Option<&Cell> {
-        self.cells.get(name)
+        self.cells.get(name).map(AsRef::as_ref)
     }
 
     /// The tier of that name, compared without case.
@@ -47,7 +74,7 @@ impl Snapshot {
     /// Every cell, by name.
     #[must_use]
     pub fn cells(&self) -> impl ExactSizeIterator<Item = &Cell> {
-        self.cells.values()
+        self.cells.values().map(AsRef::as_ref)
     }
 
     /// Every tier, by name.
@@ -71,8 +98,26 @@ impl Snapshot {
     /// The policies that may have something to say of such a claim, by name.
     #[must_use]
     pub fn policies_on(&self, subject: &Subject<'_>) -> Vec<&Policy> {
-        let silent = |policy: &&Policy| !policy.applies(subject) || policy.holds_anywhere(subject);
+        let silent = |policy: &&Policy| !policy.matches.has(subject) || policy.holds_anywhere(subject);
         self.policies().filter(|policy| !silent(policy)).collect()
+    }
+
+    /// What is there and not in force.
+    #[must_use]
+    pub fn not_accepted(&self) -> &NotAccepted {
+        &self.not_accepted
+    }
+
+    /// The same catalog, holding cells that `other` has just so in common with it: a thousand cells of which one changes
+    /// every second are not to be held six hundred times.
+    #[must_use]
+    pub fn sharing_with(mut self, other: &Self) -> Self {
+        for (name, cell) in &mut self.cells {
+            if let Some(same) = other.cells.get(name).filter(|same| *same == cell) {
+                *cell = Arc::clone(same);
+            }
+        }
+        self
     }
 }
 
@@ -126,7 +171,7 @@ impl Tier {
 }
 
 /// A group of applications and the places where its databases may run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Cell {
     /// Name, as claims give it.
     #[serde(skip)]
@@ -138,7 +183,7 @@ pub struct Cell {
 }
 
 /// One place where a database may run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Candidate {
     /// Unique within its cell; ties between equal scores break by it.

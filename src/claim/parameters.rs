@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::problem::{Cause, Problem, Shown};
 use crate::catalog::{Snapshot, Subject, listed};
-use crate::placement::{self, Named, Request, Size, Unknown};
+use crate::placement::{self, Named, Request, Size, Undecided};
 
 /// The smallest database there is, in GiB.
 pub const LEAST_STORAGE: u16 = 50;
@@ -115,7 +115,7 @@ impl<'a> Parameters<'a> {
         problems.into_iter().flatten().collect()
     }
 
-    /// Well-formed names that the catalog does not have.
+    /// Well-formed names that the catalog does not have, or not in force.
     #[must_use]
     pub fn unknown(&self, catalog: &Snapshot) -> Vec<Problem> {
         let (cell, tier, environment) = (
@@ -125,19 +125,36 @@ impl<'a> Parameters<'a> {
         );
         placement::unknown(catalog, cell, tier, environment)
             .iter()
-            .map(unknown)
+            .map(Problem::from)
             .collect()
     }
 }
 
-/// A name that the catalog does not have, as a problem of the field that gave it.
-fn unknown(unknown: &Unknown<'_>) -> Problem {
-    let Unknown { named, given, known } = unknown;
-    let field = match named {
+impl From<&Undecided<'_>> for Problem {
+    /// The problem of the field that names what is missing, or of the claim as a whole.
+    fn from(undecided: &Undecided<'_>) -> Self {
+        match undecided {
+            Undecided::Unknown { named, given, known } => unknown(*named, given, known),
+            Undecided::NotAccepted { named, object, why } => {
+                let field = named.map(|named| path(field(named))).unwrap_or_default();
+                let message = format!("{object} is there but not accepted ({why}); ask your platform team");
+                Self::new(Cause::CatalogNotAccepted, field, message)
+            }
+        }
+    }
+}
+
+fn field(named: Named) -> &'static str {
+    match named {
         Named::Cell => "cell",
         Named::Tier => "tier",
         Named::Environment => "environment",
-    };
+    }
+}
+
+/// A name that the catalog does not have.
+fn unknown(named: Named, given: &str, known: &[&str]) -> Problem {
+    let field = field(named);
     let names = known.iter().map(|name| match named {
         Named::Tier => Cow::Owned(name.to_ascii_uppercase()),
         Named::Cell | Named::Environment => Cow::Borrowed(*name),

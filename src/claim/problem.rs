@@ -23,6 +23,8 @@ pub enum Cause {
     FieldInvalid,
     /// A name that the catalog does not have.
     FieldUnknown,
+    /// The catalog has something that the claim needs, but it is not accepted.
+    CatalogNotAccepted,
     /// A field that stays for life would change.
     FieldFixed,
     /// `storageGB` would shrink.
@@ -41,7 +43,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in the order of this declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::PlacementForbidden,
         Self::PlacementChanged,
         Self::PlacementMismatch,
@@ -49,6 +51,7 @@ impl Cause {
         Self::FieldType,
         Self::FieldInvalid,
         Self::FieldUnknown,
+        Self::CatalogNotAccepted,
         Self::FieldFixed,
         Self::StorageShrunk,
         Self::TierLowered,
@@ -69,6 +72,7 @@ impl Cause {
             Self::FieldType => "FieldType",
             Self::FieldInvalid => "FieldInvalid",
             Self::FieldUnknown => "FieldUnknown",
+            Self::CatalogNotAccepted => "CatalogNotAccepted",
             Self::FieldFixed => "FieldFixed",
             Self::StorageShrunk => "StorageShrunk",
             Self::TierLowered => "TierLowered",

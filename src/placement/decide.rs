@@ -54,15 +54,27 @@ pub struct Excluded<'a> {
     pub broken: Vec<&'a str>,
 }
 
-/// A name in the request that the catalog does not have.
+/// Why nothing can be decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unknown<'a> {
-    /// What is named.
-    pub named: Named,
-    /// The name given.
-    pub given: Cow<'a, str>,
-    /// The names there are.
-    pub known: Vec<&'a str>,
+pub enum Undecided<'a> {
+    /// The catalog does not have a name in the request.
+    Unknown {
+        /// What is named.
+        named: Named,
+        /// The name given.
+        given: Cow<'a, str>,
+        /// The names there are.
+        known: Vec<&'a str>,
+    },
+    /// The catalog has something that the request needs, but it is not accepted.
+    NotAccepted {
+        /// The field that names it; none for what no claim names, such as a policy.
+        named: Option<Named>,
+        /// Kind and name.
+        object: String,
+        /// What is wrong with it.
+        why: &'a str,
+    },
 }
 
 /// The fields of a request that name something in the catalog.
@@ -79,20 +91,21 @@ pub enum Named {
 /// An unschedulable claim is no error: it is a decision without a [`winner`](Decision::winner).
 ///
 /// # Errors
-/// Every name of the request that this catalog does not know.
-pub fn decide<'a>(catalog: &'a Snapshot, request: Request<'a>) -> Result<Decision<'a>, Vec<Unknown<'a>>> {
-    let unknown = unknown(
+/// Every name of the request that this catalog does not know, and everything the request needs that is not accepted.
+pub fn decide<'a>(catalog: &'a Snapshot, request: Request<'a>) -> Result<Decision<'a>, Vec<Undecided<'a>>> {
+    let mut undecided = unknown(
         catalog,
         Some(&request.cell),
         Some(&request.tier),
         Some(&request.environment),
     );
+    undecided.extend(refused(catalog, &request));
     let (Some(cell), Some(tier), true) = (
         catalog.cell(&request.cell),
         catalog.tier(&request.tier),
-        unknown.is_empty(),
+        undecided.is_empty(),
     ) else {
-        return Err(unknown);
+        return Err(undecided);
     };
     let required = required(tier, request.ha);
     let policies = catalog.policies_on(&request.subject());
@@ -150,35 +163,77 @@ pub fn unknown<'a>(
     cell: Option<&Cow<'a, str>>,
     tier: Option<&Cow<'a, str>>,
     environment: Option<&Cow<'a, str>>,
-) -> Vec<Unknown<'a>> {
-    let mut unknown = Vec::new();
+) -> Vec<Undecided<'a>> {
+    let mut undecided = Vec::new();
+    let mut unknown = |named, given: &Cow<'a, str>, known| {
+        let given = given.clone();
+        undecided.push(Undecided::Unknown { named, given, known });
+    };
+    let refused = catalog.not_accepted();
+    let mut not_accepted = Vec::new();
     if let Some(given) = cell {
-        match catalog.cell(given) {
-            None => unknown.push(Unknown {
-                named: Named::Cell,
-                given: given.clone(),
-                known: catalog.cells().map(|cell| cell.name.as_str()).collect(),
+        match (catalog.cell(given), refused.cells.get(given.as_ref())) {
+            (None, None) => unknown(
+                Named::Cell,
+                given,
+                catalog.cells().map(|cell| cell.name.as_str()).collect(),
+            ),
+            (None, Some(why)) => not_accepted.push(Undecided::NotAccepted {
+                named: Some(Named::Cell),
+                object: format!("Cell {given}"),
+                why,
             }),
-            Some(cell) => {
+            (Some(cell), _) => {
                 if let Some(given) = environment.filter(|name| !cell.environments.contains(name.as_ref())) {
-                    unknown.push(Unknown {
-                        named: Named::Environment,
-                        given: given.clone(),
-                        known: cell.environments.iter().map(String::as_str).collect(),
-                    });
+                    let known = cell.environments.iter().map(String::as_str).collect();
+                    unknown(Named::Environment, given, known);
                 }
             }
         }
     }
     if let Some(given) = tier.filter(|name| catalog.tier(name).is_none()) {
-        let known = catalog.tiers().map(|tier| tier.name.as_str()).collect();
-        unknown.push(Unknown {
-            named: Named::Tier,
-            given: given.clone(),
-            known,
+        match refused.tiers.get(&given.to_ascii_lowercase()) {
+            None => unknown(
+                Named::Tier,
+                given,
+                catalog.tiers().map(|tier| tier.name.as_str()).collect(),
+            ),
+            Some(why) => not_accepted.push(Undecided::NotAccepted {
+                named: Some(Named::Tier),
+                object: format!("Tier {}", given.to_ascii_lowercase()),
+                why,
+            }),
+        }
+    }
+    undecided.extend(not_accepted);
+    undecided
+}
+
+/// What is not accepted though no field of `request` names it: policies, and scores that its tier weighs.
+fn refused<'a>(catalog: &'a Snapshot, request: &Request<'_>) -> Vec<Undecided<'a>> {
+    let not_accepted = catalog.not_accepted();
+    let mut refused = Vec::new();
+    if let Some(gaps) = not_accepted.unscored.get(request.cell.as_ref())
+        && let Some(why) = gaps.get(&request.tier.to_ascii_lowercase())
+    {
+        refused.push(Undecided::NotAccepted {
+            named: Some(Named::Tier),
+            object: format!("Cell {} with this tier", request.cell),
+            why,
         });
     }
-    unknown
+    let subject = request.subject();
+    let policies = not_accepted.policies.iter();
+    refused.extend(
+        policies
+            .filter(|policy| policy.matches.has(&subject))
+            .map(|policy| Undecided::NotAccepted {
+                named: None,
+                object: format!("PlacementPolicy {}", policy.name),
+                why: &policy.why,
+            }),
+    );
+    refused
 }
 
 /// The weighted score of `candidate` under `tier`.

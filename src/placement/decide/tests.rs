@@ -360,17 +360,17 @@ fn every_unknown_name_is_told_with_those_there_are() {
         };
         decide(&catalog, request).map(|_| ()).unwrap_err()
     };
-    let cell = Unknown {
+    let cell = Undecided::Unknown {
         named: Named::Cell,
         given: "billing".into(),
         known: vec!["payments"],
     };
-    let tier = Unknown {
+    let tier = Undecided::Unknown {
         named: Named::Tier,
         given: "C9".into(),
         known: vec!["c0", "c1", "c2"],
     };
-    let environment = Unknown {
+    let environment = Undecided::Unknown {
         named: Named::Environment,
         given: "qa".into(),
         known: vec!["dev", "prod", "staging"],
