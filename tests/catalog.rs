@@ -11,7 +11,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
-use idp_multicloud::catalog::{CatalogError, Fraction, Object, Problem, Snapshot, builtin, check, folder};
+use idp_multicloud::catalog::{
+    CatalogError, Fraction, Object, Problem, Snapshot, Verdict, builtin, check, folder, isolate,
+};
 use idp_multicloud::placement::reason::MOST_BYTES;
 use idp_multicloud::placement::{Request, decide, request::Size};
 use idp_multicloud::yaml;
@@ -36,6 +38,7 @@ fn judge(values: &[Value]) {
     let start = Instant::now();
     let outcome = check(&objects);
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    one_by_one(&objects, &outcome);
     match outcome {
         Ok(snapshot) => accepted(&snapshot),
         Err(CatalogError::Invalid(problems)) => {
@@ -53,6 +56,35 @@ fn judge(values: &[Value]) {
         }
         Err(other) => panic!("{other}"),
     }
+}
+
+/// Taken one by one, a good catalog is the same one. Of any other, what is accepted is good without the rest, but for what
+/// only a whole catalog has to have.
+fn one_by_one(objects: &[Object], whole: &Result<Snapshot, CatalogError>) {
+    let start = Instant::now();
+    let isolated = isolate(objects);
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert_eq!(isolated.verdicts.len(), objects.len());
+    let fine = isolated.verdicts.iter().all(|verdict| *verdict == Verdict::Accepted);
+    assert_eq!(fine, whole.is_ok());
+    if let Ok(whole) = whole {
+        assert_eq!(format!("{:?}", isolated.snapshot), format!("{whole:?}"));
+    }
+    let verdicts = || objects.iter().zip(&isolated.verdicts);
+    for (object, verdict) in verdicts() {
+        for problem in verdict.problems() {
+            told(problem);
+            assert_eq!(problem.file, object.file);
+        }
+    }
+    let accepted = verdicts().filter(|(_, verdict)| verdict.is_accepted());
+    let again = isolate(&accepted.map(|(object, _)| object.clone()).collect::<Vec<_>>());
+    assert!(again.verdicts.iter().all(Verdict::is_accepted), "{:?}", again.verdicts);
+    assert_eq!(again.snapshot.revision(), isolated.snapshot.revision());
+    let out = verdicts().any(|(_, verdict)| !verdict.is_accepted());
+    let not_accepted = again.snapshot.not_accepted();
+    assert!(not_accepted.cells.is_empty() && not_accepted.tiers.is_empty() && not_accepted.policies.is_empty());
+    assert!(out || not_accepted == isolated.snapshot.not_accepted());
 }
 
 /// A problem can be printed: it has a message, a file, and nothing that moves a cursor.
@@ -378,6 +410,28 @@ proptest! {
         let values: Vec<Value> = order.iter().map(|i| values[*i].clone()).collect();
         let snapshot = check(&objects(&values)).unwrap();
         prop_assert_eq!(format!("{snapshot:?}"), format!("{:?}", builtin::load().unwrap()));
+    }
+
+    #[test]
+    fn the_order_in_which_objects_are_taken_changes_nothing(
+        order in Just((0..7).collect::<Vec<usize>>()).prop_shuffle(),
+        breaks in prop::collection::vec((any::<Index>(), anything(), any::<u8>()), 0..4),
+    ) {
+        let mut values = builtin_values();
+        for one in &breaks {
+            broken(&mut values, one);
+        }
+        let shuffled: Vec<Value> = order.iter().filter_map(|i| values.get(*i).cloned()).collect();
+        values.truncate(7);
+        let (first, second) = (isolate(&objects(&values)), isolate(&objects(&shuffled)));
+        // The files' names follow the order, and of two objects with one name the first is taken, so only that is left out.
+        let names = |values: &[Value]| values.iter().map(|value| format!("{} {}", value["kind"], value["metadata"]["name"])).collect::<BTreeSet<_>>();
+        prop_assume!(names(&values).len() == values.len());
+        prop_assert_eq!(format!("{:?}", first.snapshot), format!("{:?}", second.snapshot));
+        let words = |values: &[Value], verdicts: &[Verdict]| {
+            values.iter().zip(verdicts).map(|(value, verdict)| format!("{value} {}", verdict.as_str())).collect::<BTreeSet<_>>()
+        };
+        prop_assert_eq!(words(&values, &first.verdicts), words(&shuffled, &second.verdicts));
     }
 }
 

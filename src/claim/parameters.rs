@@ -135,9 +135,9 @@ impl From<&Undecided<'_>> for Problem {
     fn from(undecided: &Undecided<'_>) -> Self {
         match undecided {
             Undecided::Unknown { named, given, known } => unknown(*named, given, known),
-            Undecided::NotAccepted { named, object, why } => {
+            Undecided::NotAccepted { named, what, why } => {
                 let field = named.map(|named| path(field(named))).unwrap_or_default();
-                let message = format!("{object} is there but not accepted ({why}); ask your platform team");
+                let message = format!("{what} ({why}); ask your platform team");
                 Self::new(Cause::CatalogNotAccepted, field, message)
             }
         }

@@ -70,8 +70,8 @@ pub enum Undecided<'a> {
     NotAccepted {
         /// The field that names it; none for what no claim names, such as a policy.
         named: Option<Named>,
-        /// Kind and name.
-        object: String,
+        /// Which object, and that it is not, as the beginning of a sentence.
+        what: String,
         /// What is wrong with it.
         why: &'a str,
     },
@@ -180,7 +180,7 @@ pub fn unknown<'a>(
             ),
             (None, Some(why)) => not_accepted.push(Undecided::NotAccepted {
                 named: Some(Named::Cell),
-                object: format!("Cell {given}"),
+                what: format!("Cell {given} is there but not accepted"),
                 why,
             }),
             (Some(cell), _) => {
@@ -200,7 +200,7 @@ pub fn unknown<'a>(
             ),
             Some(why) => not_accepted.push(Undecided::NotAccepted {
                 named: Some(Named::Tier),
-                object: format!("Tier {}", given.to_ascii_lowercase()),
+                what: format!("Tier {} is there but not accepted", given.to_ascii_lowercase()),
                 why,
             }),
         }
@@ -218,7 +218,7 @@ fn refused<'a>(catalog: &'a Snapshot, request: &Request<'_>) -> Vec<Undecided<'a
     {
         refused.push(Undecided::NotAccepted {
             named: Some(Named::Tier),
-            object: format!("Cell {} with this tier", request.cell),
+            what: format!("Cell {} does not score all that this tier weighs", request.cell),
             why,
         });
     }
@@ -229,7 +229,7 @@ fn refused<'a>(catalog: &'a Snapshot, request: &Request<'_>) -> Vec<Undecided<'a
             .filter(|policy| policy.matches.has(&subject))
             .map(|policy| Undecided::NotAccepted {
                 named: None,
-                object: format!("PlacementPolicy {}", policy.name),
+                what: format!("PlacementPolicy {} is there but not accepted", policy.name),
                 why: &policy.why,
             }),
     );

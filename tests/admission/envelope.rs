@@ -583,6 +583,7 @@ fn every_refusal_has_a_cause_from_the_documented_list() {
             "FieldType",
             "FieldInvalid",
             "FieldUnknown",
+            "CatalogNotAccepted",
             "FieldFixed",
             "StorageShrunk",
             "TierLowered",

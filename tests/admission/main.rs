@@ -13,6 +13,7 @@ mod support;
 mod create;
 mod create_fields;
 mod envelope;
+mod not_accepted;
 mod restore;
 mod settings;
 mod update;

@@ -16,7 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use idp_multicloud::admission::{self, Outcome, Settings, Webhook, envelope};
 use idp_multicloud::catalog::live::Held;
-use idp_multicloud::catalog::{Object, Snapshot, builtin, check};
+use idp_multicloud::catalog::{Object, Snapshot, builtin, check, isolate};
 use idp_multicloud::yaml;
 use serde_json::{Value, json};
 
@@ -110,17 +110,29 @@ impl Catalog {
         self
     }
 
+    /// Adds an object.
+    pub fn and(mut self, kind: &str, name: &str, spec: Value) -> Self {
+        let object = json!({"apiVersion": "platform.example.org/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+        self.0.push(object);
+        self
+    }
+
+    fn objects(self) -> Vec<Object> {
+        let objects = self.0.into_iter().map(|value| Object {
+            file: "test.yaml".to_owned(),
+            value,
+        });
+        objects.collect()
+    }
+
     /// Checked, as the server would hold it.
     pub fn snapshot(self) -> Snapshot {
-        let objects: Vec<Object> = self
-            .0
-            .into_iter()
-            .map(|value| Object {
-                file: "test.yaml".to_owned(),
-                value,
-            })
-            .collect();
-        check(&objects).unwrap_or_else(|error| panic!("{error}"))
+        check(&self.objects()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// What is good of it, as a server that follows a cluster would hold it.
+    pub fn good_part(self) -> Held {
+        Held::new(isolate(&self.objects()).snapshot)
     }
 
     /// Held by a server that has just started.

@@ -161,13 +161,19 @@ fn why(noted: &[Noted]) -> String {
     }
 }
 
-/// Field and message.
+/// Field and message, short enough to stand in another message.
 fn brief(problem: &Problem) -> String {
-    if problem.path.is_empty() {
+    const MOST: usize = 256;
+    let mut text = if problem.path.is_empty() {
         problem.message.clone()
     } else {
         format!("{}: {}", problem.path, problem.message)
+    };
+    if text.len() > MOST {
+        text.truncate(text.floor_char_boundary(MOST));
+        text.push('…');
     }
+    text
 }
 
 /// Whether it can be told what a policy that is wrong somewhere is about. An unknown field may be its mistyped `match`.
@@ -196,3 +202,6 @@ fn verdict(noted: Vec<Noted>) -> Verdict {
     };
     told(noted.into_iter().map(|noted| noted.problem).collect())
 }
+
+#[cfg(test)]
+mod tests;
