@@ -1,6 +1,7 @@
 //! Listeners, limits, health and graceful drain: the only place that wires rooms together.
 
 mod connections;
+mod follow;
 mod handlers;
 mod watch;
 
@@ -18,12 +19,14 @@ use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
 
 use crate::admission::Settings;
+use crate::catalog::cluster;
 use crate::catalog::folder::Folder;
 use crate::catalog::live::Live;
 use crate::certs::Certificates;
 use crate::telemetry::{self, Metrics};
 
 pub use connections::Limited;
+pub use follow::Followed;
 pub use handlers::{admission, api, ops};
 
 /// How long a new connection has for its TLS handshake, and then for its first request's header.
@@ -43,6 +46,8 @@ pub struct State {
     pub catalog: Live,
     /// Why the newest change of the catalog is not in force, while that is so.
     pub catalog_refusal: ArcSwapOption<String>,
+    /// The cluster whose catalog it is, if it is one's.
+    pub followed: Option<Followed>,
     /// Who has which privilege.
     pub settings: Settings,
     /// The longest that a request may take, its body included.
@@ -59,6 +64,16 @@ impl State {
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
+}
+
+/// Where changes of the catalog come from.
+pub enum Changes {
+    /// There are none.
+    None,
+    /// A folder, which is read again and again.
+    Folder(Folder),
+    /// A cluster, which tells.
+    Cluster(kube::Client),
 }
 
 /// How a server runs.
@@ -90,11 +105,19 @@ pub async fn run(
     state: Arc<State>,
     listeners: Listeners,
     certificates: Arc<Certificates>,
-    folder: Option<Folder>,
+    changes: Changes,
     limits: Limits,
     ended: impl Future<Output = Ended>,
 ) -> io::Result<()> {
     let handle = Handle::new();
+    let folder = match changes {
+        Changes::None => None,
+        Changes::Folder(folder) => Some(folder),
+        Changes::Cluster(client) => {
+            tokio::spawn(follow::run(Arc::downgrade(&state), cluster::follow(client)));
+            None
+        }
+    };
     watch::start(&state, Arc::clone(&certificates), folder)?;
     let mut serving = tokio::task::JoinSet::new();
     let limited = || Limited::new(NoDelayAcceptor::new(), limits.connections, Arc::clone(&state));
@@ -185,6 +208,7 @@ mod tests {
         Arc::new(State {
             catalog: Live::new(builtin::load().unwrap()),
             catalog_refusal: ArcSwapOption::empty(),
+            followed: None,
             settings: Settings::default(),
             request_timeout: Duration::from_secs(10),
             metrics: Metrics::default(),

@@ -7,6 +7,7 @@ mod fields;
 mod lines;
 
 use std::io::{self, IsTerminal};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -100,6 +101,11 @@ struct Policy {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Revision {
     revision: String,
 }
@@ -124,6 +130,8 @@ pub struct Metrics {
     catalog_since: Gauge,
     catalog_refusals: Counter,
     catalog_refused: Gauge,
+    catalog_age: Gauge<f64, AtomicU64>,
+    catalog_objects_refused: Family<Kind, Gauge>,
     log_lines_lost: Counter,
 }
 
@@ -151,6 +159,8 @@ impl Default for Metrics {
             catalog_since: Gauge::default(),
             catalog_refusals: Counter::default(),
             catalog_refused: Gauge::default(),
+            catalog_age: Gauge::default(),
+            catalog_objects_refused: Family::default(),
             log_lines_lost: Counter::default(),
         };
         metrics.register();
@@ -236,6 +246,16 @@ impl Metrics {
             "catalog_refused",
             "1 while the newest catalog is refused and an older one in force",
             self.catalog_refused.clone(),
+        );
+        registry.register(
+            "catalog_age_seconds",
+            "For how long the cluster has not said what its catalog is; 0 while it is followed, or is no cluster's",
+            self.catalog_age.clone(),
+        );
+        registry.register(
+            "catalog_objects_refused",
+            "Objects of the followed catalog that are not accepted, by kind",
+            self.catalog_objects_refused.clone(),
         );
         registry.register(
             "log_lines_lost",
@@ -338,6 +358,17 @@ impl Metrics {
     /// Says whether the newest catalog is refused.
     pub fn catalog_is_refused(&self, refused: bool) {
         self.catalog_refused.set(refused.into());
+    }
+
+    /// Says for how many seconds the cluster has not said what its catalog is.
+    pub fn catalog_age(&self, seconds: f64) {
+        self.catalog_age.set(seconds);
+    }
+
+    /// Says how many objects of a kind are not accepted.
+    pub fn catalog_objects_refused(&self, kind: &'static str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.catalog_objects_refused.get_or_create(&Kind { kind }).set(count);
     }
 }
 

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 
 use super::snapshot::Snapshot;
 
 /// How long a replaced snapshot can still be asked for: far longer than an API request lives.
 const KEPT: Duration = Duration::from_mins(10);
 
-/// The catalog of a running server. A request takes [`Live::current`] once and sees one catalog from beginning to end.
-#[derive(Debug)]
-pub struct Live(ArcSwap<Held>);
+/// The catalog of a running server; none while it is not known yet. A request takes [`Live::current`] once and sees one
+/// catalog from beginning to end.
+#[derive(Debug, Default)]
+pub struct Live(ArcSwapOption<Held>);
 
 /// What a server held at one moment.
 #[derive(Clone, Debug)]
@@ -26,8 +27,12 @@ impl Held {
     /// A server that has just started with `snapshot`.
     #[must_use]
     pub fn new(snapshot: Snapshot) -> Self {
+        Self::first(Arc::new(snapshot))
+    }
+
+    fn first(snapshot: Arc<Snapshot>) -> Self {
         Self {
-            snapshot: Arc::new(snapshot),
+            snapshot,
             since: SystemTime::now(),
             past: Vec::new(),
         }
@@ -84,19 +89,25 @@ impl Live {
     /// A server that starts with `snapshot`.
     #[must_use]
     pub fn new(snapshot: Snapshot) -> Self {
-        Self(ArcSwap::from_pointee(Held::new(snapshot)))
+        Self(ArcSwapOption::from_pointee(Held::new(snapshot)))
     }
 
     /// What is held now.
     #[must_use]
-    pub fn current(&self) -> arc_swap::Guard<Arc<Held>> {
-        self.0.load()
+    pub fn current(&self) -> Option<Arc<Held>> {
+        self.0.load_full()
     }
 
     /// Puts `snapshot` in force.
     pub fn replace(&self, snapshot: Snapshot) {
         let (snapshot, now) = (Arc::new(snapshot), Instant::now());
-        self.0.rcu(|held| held.replaced_by(&snapshot, now));
+        self.0.rcu(|held| {
+            let next = match held {
+                Some(held) => held.replaced_by(&snapshot, now),
+                None => Held::first(Arc::clone(&snapshot)),
+            };
+            Some(Arc::new(next))
+        });
     }
 }
 

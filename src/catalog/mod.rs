@@ -10,14 +10,16 @@
 //! | [`policy`] | conditions in CEL: read, checked, evaluated |
 //! | [`builtin`] | the catalog inside the binary |
 //! | [`folder`] | the catalog in a folder of YAML files |
+//! | [`cluster`] | the catalog as objects of a cluster |
 //! | [`diff`] | two catalogs compared |
 //! | [`live`] | the snapshot in force, and those of the last ten minutes |
 //!
 //! `fraction`, `snapshot` and the evaluation of a policy know std, serde and thiserror only; the `cel` crate is known to
-//! `policy/parse` and `policy/check`. Nothing here knows of claims.
+//! `policy/parse` and `policy/check`, kube to `cluster`. Nothing here knows of claims.
 
 pub mod builtin;
 pub mod check;
+pub mod cluster;
 pub mod diff;
 pub mod folder;
 pub mod fraction;
@@ -35,7 +37,13 @@ pub use snapshot::{
     Candidate, Cell, CloudProvider, Cordon, NotAccepted, RefusedPolicy, Region, Revision, Snapshot, Tier,
 };
 
-/// The API group and version of every catalog object.
+/// The API group of every catalog object.
+pub const GROUP: &str = "platform.example.org";
+
+/// The version of every catalog object.
+pub const VERSION: &str = "v1alpha1";
+
+/// Both, as an object has them.
 pub const API_VERSION: &str = "platform.example.org/v1alpha1";
 
 /// The capability that `ha: true` asks for.

@@ -57,7 +57,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Output> {
-    let catalog = args.catalog.catalog.load()?;
+    let (catalog, mut notes) = args.catalog.catalog.load()?;
     let mut report = Report::new(args.all);
     let mut take = |sorted| match sorted {
         Sorted::Claim(claim) => report.add(audit(&claim.object, &catalog)),
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Output> {
     } else {
         Outcome::Refused
     };
-    let notes = report.notes();
+    notes.extend(report.notes());
     let report = report.sorted();
     let text = match args.output.data() {
         None => report.text(catalog.revision()),

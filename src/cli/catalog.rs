@@ -2,22 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::json;
 
 use super::output::{Data, Format, Outcome, Output, listed, table, yaml_stream};
-use super::{CatalogOption, Source, diff};
+use super::{CatalogOption, Source, cluster, diff};
 use crate::catalog::check::plural;
-use crate::catalog::{CatalogError, Cell, CloudProvider, Problem, Snapshot, folder};
+use crate::catalog::{
+    CatalogError, Cell, CloudProvider, Isolated, Problem, Snapshot, Verdict, builtin, folder, isolate,
+};
 use crate::placement::cordons;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Check the catalog in a folder, and list everything that is wrong with it
+    /// Check the catalog in a folder or a cluster, and list everything that is wrong with it
     ///
-    /// These are the checks that serve makes when it starts and whenever the folder changes.
+    /// These are the checks that serve makes when it starts and whenever the catalog changes. A folder is good or bad as
+    /// a whole; of a cluster, an object that is not accepted takes out itself and what needs it.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
     /// Show a catalog: tiers, cells with their candidates, providers, policies
@@ -34,8 +36,10 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   idp-multicloud catalog check catalog/
   idp-multicloud catalog check catalog/ -o json | jq -r '.problems[].message'
+  idp-multicloud catalog check cluster
 
-Exit status: 0 the catalog is good; 1 it is not; 2 the folder cannot be read.";
+Exit status: 0 the catalog is good; 1 it is not, or an object of the cluster is
+not accepted; 2 it cannot be read.";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:
@@ -48,9 +52,9 @@ same revision; -o json gives a List.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct CheckArgs {
-    /// Folder of *.yaml files
-    #[arg(value_name = "DIR")]
-    dir: PathBuf,
+    /// Folder of *.yaml files, or "cluster" for the objects of your kubeconfig's cluster
+    #[arg(value_name = "DIR|cluster", value_parser = Source::parse)]
+    source: Source,
     /// How the output looks
     #[arg(short, long, value_name = "FORMAT", default_value = "table")]
     output: Format,
@@ -93,23 +97,27 @@ struct Good {
 }
 
 fn check(args: &CheckArgs) -> anyhow::Result<Output> {
-    let checked = match folder::load(&args.dir) {
-        Ok(snapshot) => Checked {
-            good: Some(Good::of(&snapshot)),
-            problems: Vec::new(),
-        },
-        Err(CatalogError::Invalid(problems)) => Checked { good: None, problems },
-        Err(unreadable @ CatalogError::Unreadable { .. }) => return Err(unreadable.into()),
+    let whole = |loaded: Result<Snapshot, CatalogError>| match loaded {
+        Ok(snapshot) => Ok((Some(Good::of(&snapshot)), Vec::new(), true)),
+        Err(CatalogError::Invalid(problems)) => Ok((None, problems, false)),
+        Err(unreadable @ CatalogError::Unreadable { .. }) => Err(unreadable),
     };
-    let outcome = if checked.good.is_some() {
-        Outcome::Done
-    } else {
-        Outcome::Refused
+    let (good, problems, is_good) = match &args.source {
+        Source::Builtin => whole(builtin::load())?,
+        Source::Folder(dir) => whole(folder::load(dir))?,
+        Source::Cluster => {
+            let Isolated { snapshot, verdicts } = isolate(&cluster::catalog()?);
+            let problems = verdicts.iter().flat_map(Verdict::problems).cloned().collect();
+            let is_good = verdicts.iter().all(Verdict::is_accepted);
+            (Some(Good::of(&snapshot)), problems, is_good)
+        }
     };
+    let checked = Checked { good, problems };
     let text = match args.output.data() {
-        None => checked.text(),
+        None => checked.text(is_good),
         Some(data) => data.document(&checked)?,
     };
+    let outcome = if is_good { Outcome::Done } else { Outcome::Refused };
     Ok(Output::new(text, outcome))
 }
 
@@ -127,10 +135,21 @@ impl Good {
 }
 
 impl Checked {
-    fn text(&self) -> String {
+    fn text(&self, is_good: bool) -> String {
+        let mut text: String = self
+            .problems
+            .iter()
+            // File names are the folder's, and the words of a YAML error its own.
+            .map(|problem| super::output::harmless(&problem.to_string()).replace('\n', " ") + "\n")
+            .collect();
+        if !self.problems.is_empty() {
+            let _ = writeln!(text, "{}", plural(self.problems.len(), "problem"));
+        }
         if let Some(good) = &self.good {
-            return format!(
-                "ok: {}, {}, {}, {}, {} {}; revision {}\n",
+            let _ = writeln!(
+                text,
+                "{}: {}, {}, {}, {}, {} {}; revision {}",
+                if is_good { "ok" } else { "accepted" },
                 plural(good.cells, "cell"),
                 plural(good.candidates, "candidate"),
                 plural(good.tiers, "tier"),
@@ -140,20 +159,13 @@ impl Checked {
                 good.revision
             );
         }
-        let mut text: String = self
-            .problems
-            .iter()
-            // File names are the folder's, and the words of a YAML error its own.
-            .map(|problem| super::output::harmless(&problem.to_string()).replace('\n', " ") + "\n")
-            .collect();
-        let _ = writeln!(text, "{}", plural(self.problems.len(), "problem"));
         text
     }
 }
 
 fn show(args: &ShowArgs) -> anyhow::Result<Output> {
     let source = &args.catalog.catalog;
-    let snapshot = source.load()?;
+    let (snapshot, notes) = source.load()?;
     let text = match args.output.data() {
         None => tables(source, &snapshot),
         Some(Data::Yaml) => yaml_stream(snapshot.objects())?,
@@ -161,15 +173,14 @@ fn show(args: &ShowArgs) -> anyhow::Result<Output> {
             data.document(&json!({ "apiVersion": "v1", "kind": "List", "items": snapshot.objects() }))?
         }
     };
-    Ok(Output::done(text))
+    Ok(Output {
+        notes,
+        ..Output::done(text)
+    })
 }
 
 fn tables(source: &Source, snapshot: &Snapshot) -> String {
-    let name = match source {
-        Source::Builtin => "built-in catalog".to_owned(),
-        Source::Folder(dir) => format!("catalog {}", super::output::harmless(&dir.display().to_string())),
-    };
-    let mut text = format!("{name}, revision {}\n\n{}", snapshot.revision(), tiers(snapshot));
+    let mut text = format!("{source}, revision {}\n\n{}", snapshot.revision(), tiers(snapshot));
     for cell in snapshot.cells() {
         let _ = write!(
             text,

@@ -19,6 +19,7 @@ use report::Report;
 pub(super) const EXAMPLES: &str = "\
 Examples:
   idp-multicloud catalog diff builtin catalog/
+  idp-multicloud catalog diff cluster catalog/
   idp-multicloud catalog diff main/catalog catalog --fail-on-unschedulable
   kubectl get mysqlinstanceclaims -A -o json |
       idp-multicloud catalog diff main/catalog catalog -f -
@@ -38,7 +39,7 @@ Exit status:
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The catalog before: "builtin", or a folder of *.yaml files
+    /// The catalog before: "builtin", a folder of *.yaml files, or "cluster" for the one of your kubeconfig
     #[arg(value_name = "OLD", value_parser = Source::parse)]
     old: Source,
     /// The catalog after
@@ -56,7 +57,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Output> {
-    let (old, new) = (args.old.load()?, args.new.load()?);
+    let ((old, told), (new, told_too)) = (args.old.load()?, args.new.load()?);
     let mut report = Report::new(&old, &new, differences(&old, &new), args.file.is_some());
     let mut land = |request: Request<'_>, title: Option<&str>| {
         let (before, after) = (landing(&old, request.clone()), landing(&new, request.clone()));
@@ -77,7 +78,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Output> {
             land(request, None);
         }
     }
-    let notes = [
+    let left_out = [
         (others, "skipped, being no claims"),
         (unknown, "left out: neither catalog takes such a claim"),
     ];
@@ -90,13 +91,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Output> {
         None => report.text(),
         Some(data) => data.document(&report)?,
     };
+    let left_out = left_out.into_iter().filter(|(count, _)| *count > 0);
+    let left_out = left_out.map(|(count, what)| format!("note: {count} {what}"));
     Ok(Output {
         text,
-        notes: notes
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("note: {count} {what}"))
-            .collect(),
+        notes: told.into_iter().chain(told_too).chain(left_out).collect(),
         outcome,
     })
 }

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `serve` | `serve` |
 //! | `place` | `place`, through the same admission path as the webhook |
+//! | `cluster` | a client of the cluster that a command is about |
 //! | `claims` | the claims that `place`, `audit` and `catalog diff` are asked about, from a file or from flags |
 //! | `audit` | `audit`; `audit/cluster`: claims from a cluster, page by page; `audit/report`: what it says |
 //! | `explain` | a decision as text for people |
@@ -18,6 +19,7 @@
 mod audit;
 mod catalog;
 mod claims;
+mod cluster;
 mod crd;
 mod diff;
 mod explain;
@@ -26,12 +28,13 @@ mod place;
 mod progress;
 mod serve;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::catalog::{CatalogError, Snapshot, builtin, folder};
+use crate::catalog::{Snapshot, Verdict, builtin, folder, isolate};
 use output::{Outcome, Output};
 
 /// Decides, at admission and for life, which cloud a managed database runs in.
@@ -154,21 +157,42 @@ fn completions(shell: clap_complete::Shell) -> Output {
 enum Source {
     Builtin,
     Folder(PathBuf),
+    Cluster,
 }
 
 impl Source {
     fn parse(text: &str) -> Result<Self, String> {
         match text {
-            "" => Err("give builtin or a folder".to_owned()),
+            "" => Err("give builtin, a folder or cluster".to_owned()),
             "builtin" => Ok(Self::Builtin),
+            "cluster" => Ok(Self::Cluster),
             folder => Ok(Self::Folder(folder.into())),
         }
     }
 
-    fn load(&self) -> Result<Snapshot, CatalogError> {
+    /// Reads it once, and gives what is to be said of it: which objects of a cluster are not accepted.
+    fn load(&self) -> anyhow::Result<(Snapshot, Vec<String>)> {
+        let objects = match self {
+            Self::Builtin => return Ok((builtin::load()?, Vec::new())),
+            Self::Folder(dir) => return Ok((folder::load(dir)?, Vec::new())),
+            Self::Cluster => cluster::catalog()?,
+        };
+        let isolated = isolate(&objects);
+        let refused = isolated.verdicts.iter().filter(|verdict| !verdict.is_accepted());
+        let problems = refused.flat_map(Verdict::problems);
+        let notes = problems
+            .map(|problem| format!("warning: not accepted: {problem}"))
+            .collect();
+        Ok((isolated.snapshot, notes))
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Builtin => builtin::load(),
-            Self::Folder(dir) => folder::load(dir),
+            Self::Builtin => f.write_str("built-in catalog"),
+            Self::Folder(dir) => write!(f, "catalog {}", output::harmless(&dir.display().to_string())),
+            Self::Cluster => f.write_str("catalog of the cluster"),
         }
     }
 }
@@ -176,8 +200,8 @@ impl Source {
 /// The option that names a catalog, for the commands that read one once.
 #[derive(Debug, clap::Args)]
 struct CatalogOption {
-    /// Where the catalog is: "builtin", or a folder of *.yaml files
-    #[arg(long, env = "IDP_CATALOG", value_name = "builtin|DIR", default_value = "builtin", value_parser = Source::parse)]
+    /// Where the catalog is: "builtin", a folder of *.yaml files, or "cluster" for the objects of your kubeconfig's cluster
+    #[arg(long, env = "IDP_CATALOG", value_name = "builtin|DIR|cluster", default_value = "builtin", value_parser = Source::parse)]
     catalog: Source,
 }
 

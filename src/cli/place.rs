@@ -121,8 +121,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Output> {
     if args.claim && args.output.data().is_none() {
         bail!("--claim needs -o json or yaml");
     }
-    let held = Held::new(args.catalog.catalog.load()?);
-    let (claims, mut notes) = submitted(args)?;
+    let (catalog, mut notes) = args.catalog.catalog.load()?;
+    let held = Held::new(catalog);
+    let (claims, skipped) = submitted(args)?;
+    notes.extend(skipped);
     let bodies: Vec<Vec<u8>> = claims.iter().map(review).collect::<Result<_, _>>()?;
     let reviews: Vec<Review<'_>> = bodies
         .iter()

@@ -16,12 +16,12 @@ use arc_swap::ArcSwapOption;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::Targets;
 
-use super::{Outcome, Source};
+use super::{Outcome, Source, cluster};
 use crate::admission::Settings;
 use crate::catalog::folder::Folder;
 use crate::catalog::live::Live;
 use crate::certs::{self, Certificates};
-use crate::server::{self, Ended, Limits, Listeners, State};
+use crate::server::{self, Changes, Ended, Followed, Limits, Listeners, State};
 use crate::telemetry::{self, LogFormat, Metrics};
 
 /// A real review, in a clone of the repository.
@@ -47,8 +47,9 @@ pub(super) struct Args {
     /// PEM file with the private key of --tls-cert
     #[arg(long, env = "IDP_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Where the catalog is: "builtin", or a folder of *.yaml files, which is watched for changes
-    #[arg(long, env = "IDP_CATALOG", value_name = "builtin|DIR", default_value = "builtin", value_parser = Source::parse)]
+    /// Where the catalog is: "builtin"; a folder of *.yaml files, which is watched for changes; or "cluster", whose
+    /// objects are followed
+    #[arg(long, env = "IDP_CATALOG", value_name = "builtin|DIR|cluster", default_value = "builtin", value_parser = Source::parse)]
     catalog: Source,
     /// The group whose members may restore claims and roll out composition revisions; nobody if not given
     #[arg(long, env = "IDP_OPERATOR_GROUP", value_name = "GROUP", value_parser = not_empty)]
@@ -122,14 +123,18 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
         _ => certs::Source::Ephemeral,
     };
     let certificates = Certificates::open(source)?;
-    let snapshot = args.catalog.load()?;
+    // A cluster is asked once everything serves: it may be away, and it may call us first.
+    let catalog = match &args.catalog {
+        Source::Cluster => Live::default(),
+        source => Live::new(source.load()?.0),
+    };
     // One thread serves tens of thousands of reviews a second, and two would spend a fifth of their time on handing
     // connections to each other. What is long (a large review, a disk) is done on others.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()?;
-    runtime.block_on(serve(args, certificates, Live::new(snapshot)))?;
+    runtime.block_on(serve(args, certificates, catalog))?;
     Ok(Outcome::Done)
 }
 
@@ -141,13 +146,15 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
         api: bind("--api-addr", args.api_addr)?,
         ops: bind("--ops-addr", args.ops_addr)?,
     };
-    let folder = match &args.catalog {
-        Source::Folder(dir) => Some(Folder::new(dir)),
-        Source::Builtin => None,
+    let changes = match &args.catalog {
+        Source::Builtin => Changes::None,
+        Source::Folder(dir) => Changes::Folder(Folder::new(dir)),
+        Source::Cluster => Changes::Cluster(cluster::client().await?),
     };
     let state = State {
         catalog,
         catalog_refusal: ArcSwapOption::empty(),
+        followed: (args.catalog == Source::Cluster).then(Followed::new),
         settings: Settings {
             crossplane_account: args.crossplane_account,
             operator_group: args.operator_group,
@@ -171,7 +178,7 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
         Arc::new(state),
         listeners,
         Arc::new(certificates),
-        folder,
+        changes,
         limits,
         ended,
     )
@@ -188,16 +195,11 @@ fn bind(flag: &str, Address(address): Address) -> anyhow::Result<Option<TcpListe
 
 /// What is served where and, where that is a first try, what to do next.
 fn greeting(source: &Source, state: &State, listeners: &Listeners) -> anyhow::Result<String> {
-    let catalog = match source {
-        Source::Builtin => "built-in catalog".to_owned(),
-        Source::Folder(dir) => format!("catalog {}", dir.display()),
+    let revision = match state.catalog.current() {
+        Some(held) => format!("revision {}", held.snapshot().revision().short()),
+        None => "ready once it is read".to_owned(),
     };
-    let held = state.catalog.current();
-    let revision = held.snapshot().revision().short();
-    let mut text = format!(
-        "idp-multicloud {}, {catalog}, revision {revision}\n",
-        env!("CARGO_PKG_VERSION")
-    );
+    let mut text = format!("idp-multicloud {}, {source}, {revision}\n", env!("CARGO_PKG_VERSION"));
     let local = |listener: &Option<TcpListener>| listener.as_ref().map(TcpListener::local_addr).transpose();
     let admission = local(&listeners.admission)?;
     for (name, scheme, address, paths) in [

@@ -15,7 +15,7 @@ use axum::routing::{get, post};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{State, guarded};
+use super::{Followed, State, guarded};
 use crate::admission::{self, Answer, Operation, Outcome, Review, Unreadable, Webhook, envelope};
 use crate::certs::Certificates;
 use crate::claim::{Cause, Shown};
@@ -70,6 +70,9 @@ pub fn ops(state: &Arc<State>, certificates: Arc<Certificates>) -> Router {
         let state = Arc::clone(state);
         move || async move {
             const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            state
+                .metrics
+                .catalog_age(state.followed.as_ref().map_or(0.0, Followed::age));
             ([(header::CONTENT_TYPE, OPEN_METRICS)], state.metrics.encode())
         }
     };
@@ -240,7 +243,10 @@ fn answer(state: &State, webhook: Webhook, body: &[u8], started: Instant) -> Res
         }
         Err(error) => return unreadable(state, StatusCode::BAD_REQUEST, &error),
     };
-    let held = state.catalog.current();
+    let Some(held) = state.catalog.current() else {
+        let why = format_args!("there is no catalog yet: {}", state.why_no_catalog());
+        return unreadable(state, StatusCode::SERVICE_UNAVAILABLE, &why);
+    };
     let answer = admission::answer(webhook, &review, &held, &state.settings);
     let response = envelope::write(&review.uid, &answer);
     record(
@@ -324,10 +330,15 @@ fn record(state: &State, review: &Review<'_>, answer: &Answer<'_>, revision: &st
     );
 }
 
-/// Ready while the server is not about to end. What it serves from was good at the start and stays good, so nothing
-/// else takes it out of service; `?verbose` says what was refused since.
+/// Ready from when there is a catalog, whatever it holds, and until the server is about to end. What it serves from stays
+/// good, so nothing else takes it out of service; `?verbose` says what was refused since.
 fn readyz(state: &State, certificates: &Certificates, query: Option<&str>) -> Response {
-    let ready = !state.is_draining();
+    let held = state.catalog.current();
+    let not_ready = match &held {
+        _ if state.is_draining() => Some("the server is ending".to_owned()),
+        None => Some(format!("there is no catalog yet: {}", state.why_no_catalog())),
+        Some(_) => None,
+    };
     let mut text = String::new();
     if query.is_some_and(|query| {
         query
@@ -337,16 +348,7 @@ fn readyz(state: &State, certificates: &Certificates, query: Option<&str>) -> Re
         let mut line = |good: bool, check: &str, state: String| {
             let _ = writeln!(text, "[{}]{check}: {state}", if good { '+' } else { '-' });
         };
-        let held = state.catalog.current();
-        let revision = held.snapshot().revision().short();
-        line(
-            true,
-            "catalog",
-            match state.catalog_refusal.load().as_deref() {
-                None => format!("ok, revision {revision}"),
-                Some(refusal) => format!("ok, still revision {revision}; the newest change is refused: {refusal}"),
-            },
-        );
+        line(held.is_some(), "catalog", state.told_of_catalog());
         let status = certificates.status();
         let not_after = status.validity.not_after;
         line(
@@ -357,13 +359,38 @@ fn readyz(state: &State, certificates: &Certificates, query: Option<&str>) -> Re
                 Some(refusal) => format!("ok, expires at Unix time {not_after}; the newest is refused: {refusal}"),
             },
         );
-        line(ready, "serving", (if ready { "ok" } else { "ending" }).to_owned());
+        let serving = if state.is_draining() { "ending" } else { "ok" };
+        line(!state.is_draining(), "serving", serving.to_owned());
     }
-    if ready {
-        text.push_str("ready\n");
-        text.into_response()
-    } else {
-        text.push_str("not ready: the server is ending\n");
-        (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+    match not_ready {
+        None => {
+            text.push_str("ready\n");
+            text.into_response()
+        }
+        Some(why) => {
+            let _ = writeln!(text, "not ready: {why}");
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+    }
+}
+
+impl State {
+    /// Why there is nothing to decide by.
+    fn why_no_catalog(&self) -> String {
+        self.followed.as_ref().and_then(Followed::away).unwrap_or_default()
+    }
+
+    fn told_of_catalog(&self) -> String {
+        let Some(held) = self.catalog.current() else {
+            return self.why_no_catalog();
+        };
+        let revision = held.snapshot().revision().short();
+        if let Some(refusal) = self.catalog_refusal.load().as_deref() {
+            return format!("ok, still revision {revision}; the newest change is refused: {refusal}");
+        }
+        match self.followed.as_ref().and_then(Followed::away) {
+            None => format!("ok, revision {revision}"),
+            Some(why) => format!("ok, still revision {revision}: {why}"),
+        }
     }
 }

@@ -75,7 +75,8 @@ fn take_catalog(state: &State, outcome: Result<Snapshot, CatalogError>) {
     match outcome {
         Ok(snapshot) => {
             state.catalog_refusal.store(None);
-            if snapshot.revision() == state.catalog.current().snapshot().revision() {
+            let held = state.catalog.current();
+            if held.is_some_and(|held| snapshot.revision() == held.snapshot().revision()) {
                 return;
             }
             tracing::info!(revision = snapshot.revision().short(), "new catalog in force");
@@ -92,7 +93,7 @@ fn take_catalog(state: &State, outcome: Result<Snapshot, CatalogError>) {
 }
 
 /// A text short enough for a log: ten thousand bad candidates have five megabytes of problems.
-fn shortened(text: String) -> String {
+pub(super) fn shortened(text: String) -> String {
     const MOST: usize = 4096;
     match text.char_indices().nth(MOST).and_then(|(end, _)| text.get(..end)) {
         None => text,
@@ -103,7 +104,8 @@ fn shortened(text: String) -> String {
 impl State {
     /// Tells the metrics which catalog is in force.
     pub fn announce_catalog(&self) {
-        let held = self.catalog.current();
-        self.metrics.catalog(held.snapshot().revision().short(), held.since());
+        if let Some(held) = self.catalog.current() {
+            self.metrics.catalog(held.snapshot().revision().short(), held.since());
+        }
     }
 }

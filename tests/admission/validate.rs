@@ -12,7 +12,7 @@ use crate::support::{
 fn then(first: Catalog, second: Catalog) -> Held {
     let live = Live::new(first.snapshot());
     live.replace(second.snapshot());
-    let held = live.current();
+    let held = live.current().unwrap();
     Held::clone(&held)
 }
 

@@ -26,7 +26,7 @@ fn known(held: &Held, now: Instant) -> Vec<u32> {
 }
 
 fn in_force(live: &Live) -> String {
-    live.current().snapshot().revision().to_string()
+    live.current().unwrap().snapshot().revision().to_string()
 }
 
 #[test]
@@ -86,13 +86,13 @@ fn the_same_catalog_again_changes_nothing() {
 #[test]
 fn a_request_sees_one_catalog_from_beginning_to_end() {
     let live = Live::new(snapshot(0));
-    let request = live.current();
+    let request = live.current().unwrap();
     live.replace(snapshot(1));
     live.replace(snapshot(2));
     assert_eq!(request.snapshot().revision().as_str(), revision(0));
     assert!(request.revision(&revision(1)).is_none());
     assert_eq!(in_force(&live), revision(2));
-    assert_eq!(known(&live.current(), Instant::now()), [0, 1, 2]);
+    assert_eq!(known(&live.current().unwrap(), Instant::now()), [0, 1, 2]);
 }
 
 #[test]
@@ -104,5 +104,14 @@ fn no_replacement_is_lost_between_two_tasks() {
             scope.spawn(move || (from..from + 100).for_each(|n| live.replace(snapshot(n))));
         }
     });
-    assert_eq!(live.current().past.len(), 200);
+    assert_eq!(live.current().unwrap().past.len(), 200);
+}
+
+#[test]
+fn a_server_that_is_told_later_has_nothing_before() {
+    let live = Live::default();
+    assert!(live.current().is_none());
+    live.replace(snapshot(0));
+    assert_eq!(in_force(&live), revision(0));
+    assert!(live.current().unwrap().past.is_empty());
 }

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use kube::api::ListParams;
 use kube::core::Request;
-use kube::{Client, Config, Resource};
+use kube::{Client, Resource};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use crate::claim::schema::MySQLInstanceClaim;
 use crate::claim::{GROUP, KIND};
 use crate::cli::claims::{Sorted, sort};
+use crate::cli::cluster::config;
 use crate::cli::progress::Progress;
 
 /// What is read of a page. An item is not looked at before its turn.
@@ -40,11 +41,9 @@ pub(super) fn stream(page: u32, take: &mut dyn FnMut(Sorted)) -> anyhow::Result<
 }
 
 async fn pages(page: u32, take: &mut dyn FnMut(Sorted)) -> anyhow::Result<()> {
-    // The name is taken already where this runs inside a server.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let config = Config::infer()
+    let config = config()
         .await
-        .context("there is no cluster to ask: set KUBECONFIG, or give claims with -f")?;
+        .context("claims come from a cluster, or with -f from a file")?;
     let server = config.cluster_url.to_string();
     let client = Client::try_from(config).context("the cluster's configuration cannot be used")?;
     let request = Request::new(MySQLInstanceClaim::url_path(&(), None));

@@ -36,11 +36,19 @@ pub const ODD: &[(&str, &str)] = &[
     ),
 ];
 
+/// Where the servers take their catalog from. It is the built-in one and the cell of [`ARCHIVE`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Folder,
+    Cluster,
+}
+
 /// A Kubernetes API server with the product in it.
 pub struct Platform {
     pub api: ApiServer,
     pub balancer: Balancer,
     pub servers: [Server; 2],
+    source: Source,
     authority: Authority,
     dir: PathBuf,
 }
@@ -53,19 +61,26 @@ impl Platform {
 
     /// Starts everything; the CRD comes from `define`.
     pub fn start_with(binaries: Binaries, define: impl FnOnce(&Self)) -> Self {
-        let api = ApiServer::start(binaries);
-        let (authority, dir, catalog) = (Authority::new(), api.folder("servers"), api.folder("servers/catalog"));
-        let builtin = binary().args(["catalog", "show", "-o", "yaml"]).output().unwrap();
-        fs::write(catalog.join("builtin.yaml"), builtin.stdout).unwrap();
-        fs::write(catalog.join("archive.yaml"), ARCHIVE).unwrap();
+        Self::start_on(binaries, Source::Folder, define)
+    }
 
+    /// Starts everything, with the catalog as objects of the cluster.
+    pub fn following(binaries: Binaries) -> Self {
+        Self::start_on(binaries, Source::Cluster, Self::install_crd)
+    }
+
+    fn start_on(binaries: Binaries, source: Source, define: impl FnOnce(&Self)) -> Self {
+        let api = ApiServer::start(binaries);
+        let (authority, dir) = (Authority::new(), api.folder("servers"));
+        put_catalog(&api, source);
         let pair = issue(&authority, &dir);
-        let servers = [(); 2].map(|()| instance(&pair, &catalog, &[]));
+        let servers = [(); 2].map(|()| instance(&api, source, &pair, &[]));
         let balancer = Balancer::open();
         let platform = Self {
             api,
             balancer,
             servers,
+            source,
             authority,
             dir,
         };
@@ -76,7 +91,7 @@ impl Platform {
 
     /// The folder of the catalog.
     pub fn catalog(&self) -> PathBuf {
-        self.dir.join("catalog")
+        catalog_folder(&self.api)
     }
 
     /// The files of the servers' certificate.
@@ -99,7 +114,7 @@ impl Platform {
 
     /// One more server, not behind the balancer yet.
     pub fn instance(&self, args: &[&str]) -> Server {
-        instance(&self.pair(), &self.catalog(), args)
+        instance(&self.api, self.source, &self.pair(), args)
     }
 
     /// Where the two servers take reviews.
@@ -396,18 +411,49 @@ fn issue(authority: &Authority, dir: &Path) -> Pair {
     authority.issue(&[&format!("{SERVICE}.{NAMESPACE}.svc")], dir)
 }
 
-fn instance(pair: &Pair, catalog: &Path, args: &[&str]) -> Server {
+fn catalog_folder(api: &ApiServer) -> PathBuf {
+    api.folder("servers/catalog")
+}
+
+fn put_catalog(api: &ApiServer, source: Source) {
+    let builtin = binary().args(["catalog", "show", "-o", "yaml"]).output().unwrap();
+    let builtin = String::from_utf8(builtin.stdout).unwrap();
+    if source == Source::Folder {
+        fs::write(catalog_folder(api).join("builtin.yaml"), builtin).unwrap();
+        fs::write(catalog_folder(api).join("archive.yaml"), ARCHIVE).unwrap();
+        return;
+    }
+    let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/catalog-crds.yaml");
+    let crds = crds.to_str().unwrap();
+    let apply = ["apply", "--server-side", "--filename"];
+    api.kubectl(User::Admin, &[&apply[..], &[crds]].concat(), "").ok();
+    let established = [
+        "wait",
+        "--for=condition=Established",
+        "--timeout=60s",
+        "--filename",
+        crds,
+    ];
+    api.kubectl(User::Admin, &established, "").ok();
+    for text in [&builtin, ARCHIVE] {
+        api.kubectl(User::Admin, &[&apply[..], &["-"]].concat(), text).ok();
+    }
+}
+
+fn instance(api: &ApiServer, source: Source, pair: &Pair, args: &[&str]) -> Server {
     let mut command = on(binary(), &["127.0.0.1:0", "off", "127.0.0.1:0"]);
     command
         .arg("--tls-cert")
         .arg(&pair.cert)
         .arg("--tls-key")
-        .arg(&pair.key);
-    command
-        .arg("--catalog")
-        .arg(catalog)
+        .arg(&pair.key)
         .args(["--operator-group", OPERATORS])
-        .args(args);
+        .args(args)
+        .arg("--catalog");
+    match source {
+        Source::Folder => command.arg(catalog_folder(api)),
+        Source::Cluster => command.arg("cluster").env("KUBECONFIG", api.kubeconfig(User::Admin)),
+    };
     Server::run(command)
 }
 

@@ -1,0 +1,259 @@
+//! The catalog as objects of a cluster: listed once, or followed for as long as a server runs.
+
+use std::time::Duration;
+
+use futures::stream::{self, BoxStream, Stream, StreamExt, select_all};
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::core::GroupVersionKind;
+use kube::runtime::reflector::store::{Store, Writer};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Config, ResourceExt};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::check::{KINDS, Object};
+use super::{GROUP, VERSION};
+
+/// After how many seconds the API server ends a watch. It is asked for anew, so nothing is missed.
+const WATCH: u32 = 60;
+
+/// How long a connection may be silent before it counts as dead: longer than a watch that has nothing to say.
+const SILENCE: Duration = Duration::from_secs(75);
+
+/// How long changes are gathered after one was told.
+const GATHERED: Duration = Duration::from_millis(250);
+
+/// What there is to know of a catalog that is followed.
+#[derive(Debug)]
+pub enum News {
+    /// Every object there is, by kind and name: once all kinds are known, and after each change.
+    Objects(Vec<Object>),
+    /// The cluster does not say what it has, for this reason; what was told last may be out of date from now on.
+    Away(String),
+}
+
+/// A client with timeouts that notice a server which has stopped answering.
+///
+/// # Errors
+/// The configuration cannot be used.
+pub fn client(mut config: Config) -> kube::Result<Client> {
+    config.read_timeout = Some(SILENCE);
+    config.reset_reader_on_write = true;
+    Client::try_from(config)
+}
+
+/// Lists the catalog's objects once.
+///
+/// # Errors
+/// Which kind the cluster does not list, why, and what to do.
+pub async fn load(client: Client) -> Result<Vec<Object>, String> {
+    let mut objects = Vec::new();
+    for kind in KINDS {
+        let list = api(&client, kind).list(&ListParams::default()).await;
+        let list = list.map_err(|error| told(kind, &error))?;
+        objects.extend(sorted(kind, list.items.iter()));
+    }
+    Ok(objects)
+}
+
+/// Follows the catalog's objects until nobody listens any more.
+///
+/// # Panics
+/// Outside a tokio runtime.
+#[must_use]
+pub fn follow(client: Client) -> mpsc::Receiver<News> {
+    let (tell, news) = mpsc::channel(1);
+    tokio::spawn(async move {
+        tokio::select! {
+            () = watch(&client, &tell) => {}
+            () = tell.closed() => {}
+        }
+    });
+    news
+}
+
+/// Watches every kind. Objects are told as one set, and only while all kinds are known: after a failure of one, what the
+/// others say is of another time.
+async fn watch(client: &Client, tell: &mpsc::Sender<News>) {
+    let mut kinds: Vec<Followed> = KINDS.map(Followed::new).into();
+    let events = KINDS.iter().enumerate().map(|(i, kind)| {
+        let api = api(client, kind);
+        events(move || watcher(api.clone(), watcher::Config::default().timeout(WATCH)).boxed())
+            .map(move |event| (i, event))
+            .boxed()
+    });
+    let mut events = select_all(events);
+    let mut due: Option<Instant> = None;
+    let mut earliest = Instant::now();
+    loop {
+        let all_known = kinds.iter().all(|followed| followed.known);
+        tokio::select! {
+            () = sleep_until(due.unwrap_or(earliest)), if due.is_some() && all_known => {
+                let objects = kinds.iter().flat_map(Followed::objects).collect();
+                if tell.send(News::Objects(objects)).await.is_err() {
+                    return;
+                }
+                due = None;
+                earliest = Instant::now() + GATHERED;
+            }
+            Some((i, event)) = events.next() => {
+                let Some(followed) = kinds.get_mut(i) else { continue };
+                match event {
+                    Ok(event) => {
+                        if followed.take(&event) {
+                            due.get_or_insert(earliest);
+                        }
+                    }
+                    Err(error) => {
+                        followed.known = false;
+                        if let Some(why) = why(followed.kind, &error)
+                            && tell.send(News::Away(why)).await.is_err()
+                        {
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The objects of one kind.
+struct Followed {
+    kind: &'static str,
+    /// Whether they are those that the cluster has.
+    known: bool,
+    writer: Writer<DynamicObject>,
+    objects: Store<DynamicObject>,
+}
+
+impl Followed {
+    fn new(kind: &'static str) -> Self {
+        let writer = Writer::new(resource(kind));
+        Self {
+            kind,
+            known: false,
+            objects: writer.as_reader(),
+            writer,
+        }
+    }
+
+    /// Whether there may be something to tell.
+    fn take(&mut self, event: &Event<DynamicObject>) -> bool {
+        self.writer.apply_watcher_event(event);
+        match event {
+            Event::InitDone => self.known = true,
+            Event::Apply(_) | Event::Delete(_) => {}
+            Event::Init | Event::InitApply(_) => return false,
+        }
+        true
+    }
+
+    fn objects(&self) -> impl Iterator<Item = Object> {
+        let objects = self.objects.state();
+        let objects: Vec<&DynamicObject> = objects.iter().map(AsRef::as_ref).collect();
+        sorted(self.kind, objects.into_iter()).into_iter()
+    }
+}
+
+type Events = BoxStream<'static, watcher::Result<Event<DynamicObject>>>;
+
+/// What a watcher sees. After a failure there is a new one, which begins with a list: so nothing of what happened meanwhile
+/// is missed, and it shows when the failure is over.
+fn events(start: impl Fn() -> Events) -> impl Stream<Item = watcher::Result<Event<DynamicObject>>> {
+    stream::unfold((start, None, 0), async |(start, running, failures)| {
+        let mut running: Events = match running {
+            Some(running) => running,
+            None => {
+                if failures > 0 {
+                    sleep(pause(failures)).await;
+                }
+                start()
+            }
+        };
+        match running.next().await? {
+            Ok(event) => {
+                let failures = if matches!(event, Event::InitDone) { 0 } else { failures };
+                let event = event.modify(|object| object.managed_fields_mut().clear());
+                Some((Ok(event), (start, Some(running), failures)))
+            }
+            Err(error) => Some((Err(error), (start, None, failures + 1))),
+        }
+    })
+}
+
+/// How long to wait after so many failures in a row: half a second, then twice as long each time, up to 8 s.
+fn pause(failures: u32) -> Duration {
+    Duration::from_millis(250 << failures.min(5))
+}
+
+fn resource(kind: &str) -> ApiResource {
+    ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, VERSION, kind))
+}
+
+fn api(client: &Client, kind: &str) -> Api<DynamicObject> {
+    Api::all_with(client.clone(), &resource(kind))
+}
+
+/// Objects of one kind by name, whole but for who wrote which field.
+fn sorted<'o>(kind: &str, objects: impl Iterator<Item = &'o DynamicObject>) -> Vec<Object> {
+    let mut objects: Vec<&DynamicObject> = objects.collect();
+    objects.sort_by_key(|object| object.name_any());
+    let object = |object: &DynamicObject| {
+        let mut value = object.data.clone();
+        let mut metadata = object.metadata.clone();
+        metadata.managed_fields = None;
+        // A list does not say it of each.
+        value["apiVersion"] = super::API_VERSION.into();
+        value["kind"] = kind.into();
+        value["metadata"] = serde_json::json!(metadata);
+        Object {
+            file: String::new(),
+            value,
+        }
+    };
+    objects.into_iter().map(object).collect()
+}
+
+/// Why a kind cannot be followed; none where a new list is all that is needed.
+fn why(kind: &str, error: &watcher::Error) -> Option<String> {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => match error {
+            kube::Error::Api(status) if status.code == 410 => None,
+            error => Some(told(kind, error)),
+        },
+        watcher::Error::WatchError(status) if status.code == 410 => None,
+        watcher::Error::WatchError(status) => Some(told(kind, &kube::Error::Api(status.clone()))),
+        watcher::Error::NoResourceVersion => Some(format!("{kind} objects cannot be watched: {error}")),
+    }
+}
+
+/// What the cluster said of a kind, and what to do.
+fn told(kind: &str, error: &kube::Error) -> String {
+    let mut said = String::new();
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        // Some errors end with the words of their cause.
+        let words = error.to_string();
+        if !said.ends_with(&words) {
+            said = if said.is_empty() {
+                words
+            } else {
+                format!("{said}: {words}")
+            };
+        }
+        cause = error.source();
+    }
+    let remedy = match error {
+        kube::Error::Api(status) => match status.code {
+            401 => "log in to the cluster again",
+            403 => "give this account the right to list and watch the kinds of the catalog",
+            404 => "install the kinds of the catalog: idp-multicloud crd --catalog | kubectl apply --server-side -f -",
+            _ => "it is tried again",
+        },
+        _ => "see whether the API server can be reached",
+    };
+    format!("the cluster does not tell its {kind} objects ({remedy}): {said}")
+}
