@@ -11,6 +11,7 @@
 //! | [`placement`] | the decision: gates, scores, reason; pure |
 //! | [`catalog`] | cells, candidates, tiers, clouds, policies: the checked snapshot, and its sources |
 //! | [`certs`] | a leaf: serving certificates |
+//! | [`schema`] | a leaf: what the schemas of our kinds have in common |
 //! | [`telemetry`] | a leaf: logs and metrics |
 //! | [`yaml`] | a leaf: YAML in and out |
 
@@ -20,6 +21,7 @@ pub mod certs;
 pub mod claim;
 pub mod cli;
 pub mod placement;
+pub mod schema;
 pub mod server;
 pub mod telemetry;
 pub mod yaml;

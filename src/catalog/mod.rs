@@ -11,6 +11,7 @@
 //! | [`builtin`] | the catalog inside the binary |
 //! | [`folder`] | the catalog in a folder of YAML files |
 //! | [`cluster`] | the catalog as objects of a cluster |
+//! | [`crd`] | the definitions of its kinds for a cluster |
 //! | [`diff`] | two catalogs compared |
 //! | [`live`] | the snapshot in force, and those of the last ten minutes |
 //!
@@ -20,6 +21,7 @@
 pub mod builtin;
 pub mod check;
 pub mod cluster;
+pub mod crd;
 pub mod diff;
 pub mod folder;
 pub mod fraction;

@@ -12,12 +12,12 @@ pub mod xrd;
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
-};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSONSchemaProps};
 use kube::{CustomResource, CustomResourceExt};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::schema::{self, integer};
 
 /// Longest name of a claim, in characters: Crossplane uses it as a label value, and sets the same limit.
 const MAX_NAME_LENGTH: i64 = 63;
@@ -276,37 +276,13 @@ pub struct Condition {
 #[must_use]
 pub fn crd() -> CustomResourceDefinition {
     let mut crd = MySQLInstanceClaim::crd();
-    let schemas = crd
-        .spec
-        .versions
-        .iter_mut()
-        .filter_map(|version| version.schema.as_mut());
-    for root in schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
-        tidy(root);
-        root.title = None;
-        root.required = None;
+    schema::tidy(&mut crd);
+    for root in schema::roots(&mut crd) {
         root.properties
             .get_or_insert_default()
             .insert("metadata".into(), metadata());
     }
     crd
-}
-
-/// Makes a schema and all below it non-nullable, and its descriptions one line each.
-fn tidy(schema: &mut JSONSchemaProps) {
-    schema.nullable = None;
-    schema.description = schema.description.take().map(|text| text.replace('\n', " "));
-    schema
-        .properties
-        .iter_mut()
-        .flat_map(BTreeMap::values_mut)
-        .for_each(tidy);
-    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
-        tidy(items);
-    }
-    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
-        tidy(values);
-    }
 }
 
 /// How long a name may be. The API server takes nothing else about `metadata` in a CRD, not even a description.
@@ -322,12 +298,6 @@ fn metadata() -> JSONSchemaProps {
         properties: Some(BTreeMap::from([("name".into(), name)])),
         ..JSONSchemaProps::default()
     }
-}
-
-/// An integer without the format that schemars derives from a Rust type. A field that uses this needs
-/// `#[serde(default)]`: schemars no longer sees its `Option` and would require it.
-fn integer(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "integer" })
 }
 
 #[cfg(test)]

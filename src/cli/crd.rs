@@ -1,6 +1,7 @@
-//! `crd`: prints the definition of the claim's kind, Kubernetes' own or Crossplane's.
+//! `crd`: prints the definition of the claim's kind, Kubernetes' own or Crossplane's, or those of the catalog's kinds.
 
-use super::output::Output;
+use super::output::{Output, yaml_stream};
+use crate::catalog::crd;
 use crate::claim::schema::{self, xrd};
 use crate::yaml;
 
@@ -10,19 +11,29 @@ Examples:
   idp-multicloud crd > crossplane/mysqlinstanceclaim-crd.yaml
   idp-multicloud crd --xrd | kubectl apply --server-side -f -
   idp-multicloud crd --xrd > crossplane/mysqlinstanceclaim-xrd.yaml
+  idp-multicloud crd --catalog | kubectl apply --server-side -f -
 
-A cluster takes one of the two: with Crossplane the CompositeResourceDefinition,
-from which Crossplane makes the CustomResourceDefinition itself.";
+Of the first two, a cluster takes one: with Crossplane the
+CompositeResourceDefinition, from which Crossplane makes the
+CustomResourceDefinition itself.";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[arg(long, help = "Print Crossplane's CompositeResourceDefinition instead")]
     xrd: bool,
+    #[arg(
+        long,
+        conflicts_with = "xrd",
+        help = "Print the definitions of Cell, CloudProvider, PlacementPolicy and Tier instead"
+    )]
+    catalog: bool,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Output> {
     let (command, definition) = if args.xrd {
         ("crd --xrd", yaml::to_string(&xrd::xrd())?)
+    } else if args.catalog {
+        ("crd --catalog", yaml_stream(crd::crds())?)
     } else {
         ("crd", yaml::to_string(&schema::crd())?)
     };

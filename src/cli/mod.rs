@@ -81,7 +81,7 @@ enum Command {
     /// Check, show or compare catalogs
     #[command(subcommand)]
     Catalog(catalog::Command),
-    #[command(about = "Print the CustomResourceDefinition of MySQLInstanceClaim", after_help = crd::EXAMPLES)]
+    #[command(about = "Print the CustomResourceDefinition of MySQLInstanceClaim, or those of the catalog", after_help = crd::EXAMPLES)]
     Crd(crd::Args),
     /// Print a completion script for your shell
     #[command(after_help = COMPLETIONS)]
