@@ -810,6 +810,7 @@ fn a_catalog_can_be_named_by_the_environment() {
 fn the_committed_crd_and_xrd_are_what_the_command_prints() {
     for (command, file) in [
         ("crd", "crossplane/mysqlinstanceclaim-crd.yaml"),
+        ("crd --catalog", "manifests/catalog-crds.yaml"),
         ("crd --xrd", "crossplane/mysqlinstanceclaim-xrd.yaml"),
     ] {
         let committed = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_default();

@@ -17,3 +17,6 @@ pub fn crds() -> [CustomResourceDefinition; 4] {
         crd
     })
 }
+
+#[cfg(test)]
+mod tests;
