@@ -1,0 +1,288 @@
+//! The kinds of the catalog as the API server knows them.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::Case;
+use crate::support::cluster::apiserver::{User, run};
+use crate::support::cluster::platform::Platform;
+use crate::support::server::binary;
+
+pub const CASES: &[Case] = &[
+    (
+        "every_field_of_every_kind_survives_the_way_through_the_api_server",
+        survive,
+    ),
+    ("each_field_is_explained", explained),
+    ("columns_tell_at_a_glance", columns),
+    ("short_names_and_the_category_reach_them", named),
+    ("what_has_a_wrong_type_is_refused_by_the_api_server", typed),
+];
+
+/// Every field of every kind. Cell and policy are about a cell of their own.
+const EVERY_FIELD: &str = r#"
+apiVersion: platform.example.org/v1alpha1
+kind: CloudProvider
+metadata: {name: metal}
+spec:
+  networkKeys: [rack]
+  regions:
+  - {name: hall-1, cordoned: {reason: "full: no more racks"}}
+  - {name: hall-2}
+  cordoned: {reason: "moving house"}
+---
+apiVersion: platform.example.org/v1alpha1
+kind: Tier
+metadata: {name: lab}
+spec: {rtoMinutes: 0, rpoMinutes: 525600, requires: [PITR], weights: {latency: 0.3333, dr: 0.6667}}
+---
+apiVersion: platform.example.org/v1alpha1
+kind: Cell
+metadata: {name: everything}
+spec:
+  environments: [lab]
+  candidates:
+  - name: metal-1
+    provider: metal
+    region: hall-1
+    runtimeCluster: metal-1
+    network: {rack: "7", extra: "yes"}
+    capabilities: [PITR, MultiAZ, PrivateNetworking]
+    scores: {latency: 0.9, dr: 1, maturity: 0.1234, cost: 0}
+    cordoned: {reason: "being built"}
+---
+apiVersion: platform.example.org/v1alpha1
+kind: PlacementPolicy
+metadata: {name: everything}
+spec:
+  mode: Audit
+  match: {cells: [everything], tiers: [LAB], environments: [lab], namespaces: [nobody]}
+  params: {text: a, number: 5, fraction: 0.5, flag: true, list: [b, c]}
+  validations:
+  - {expression: "claim.storageGB > params.number && params.flag", message: "too small"}
+  - {expression: "candidate.name in params.list || candidate.region != params.text", messageExpression: "candidate.name + params.text"}
+"#;
+
+fn catalog(args: &[&str]) -> std::process::Command {
+    let mut command = binary();
+    command.arg("catalog").args(args);
+    command
+}
+
+/// Whole numbers are the same with and without a fraction.
+fn exactly(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => json!(number.as_f64()),
+        Value::Array(values) => values.iter().map(exactly).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| (key.clone(), exactly(value)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+fn survive(platform: &Platform) {
+    let folder = platform.api.folder("every-field");
+    fs::write(folder.join("every-field.yaml"), EVERY_FIELD).unwrap();
+    let builtin = run(catalog(&["show", "--output", "yaml"]), "").ok();
+    fs::write(folder.join("builtin.yaml"), &builtin).unwrap();
+    let shown = run(
+        catalog(&["show", "--output", "json", "--catalog", folder.to_str().unwrap()]),
+        "",
+    )
+    .ok();
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    for dry_run in [false, true] {
+        let way = if dry_run {
+            "--server-side"
+        } else {
+            "--server-side=false"
+        };
+        let items = shown["items"].as_array().unwrap().iter();
+        let ours = items
+            .filter(|object| ["everything", "lab", "metal"].contains(&object["metadata"]["name"].as_str().unwrap()));
+        for object in ours {
+            let kind = object["kind"].as_str().unwrap();
+            let name = object["metadata"]["name"].as_str().unwrap();
+            let apply = [
+                "apply",
+                way,
+                "--validate=strict",
+                "--force-conflicts",
+                "--filename",
+                "-",
+            ];
+            let apply: Vec<&str> = apply
+                .into_iter()
+                .filter(|arg| dry_run || *arg != "--force-conflicts")
+                .collect();
+            platform.api.kubectl(User::Admin, &apply, &object.to_string()).ok();
+            let read = platform
+                .api
+                .kubectl(User::Admin, &["get", kind, name, "--output", "json"], "")
+                .ok();
+            let read: Value = serde_json::from_str(&read).unwrap();
+            assert_eq!(exactly(&read["spec"]), exactly(&object["spec"]), "{kind} {name}");
+        }
+    }
+    // In one piece again, it is the same catalog.
+    let mut items = Vec::new();
+    for object in shown["items"].as_array().unwrap() {
+        let (kind, name) = (
+            object["kind"].as_str().unwrap(),
+            object["metadata"]["name"].as_str().unwrap(),
+        );
+        let read = platform
+            .api
+            .kubectl(User::Admin, &["get", kind, name, "--output", "json"], "")
+            .ok();
+        items.push(serde_json::from_str::<Value>(&read).unwrap());
+    }
+    let again = platform.api.folder("every-field-again");
+    let documents: Vec<String> = items.iter().map(Value::to_string).collect();
+    fs::write(again.join("all.yaml"), documents.join("\n---\n")).unwrap();
+    let revision = |folder: &std::path::Path| {
+        let checked = run(catalog(&["check", "--output", "json", folder.to_str().unwrap()]), "").ok();
+        serde_json::from_str::<Value>(&checked).unwrap()["revision"].clone()
+    };
+    assert_eq!(revision(&again), revision(&folder));
+    for (kind, name) in [
+        ("placementpolicy", "everything"),
+        ("cell", "everything"),
+        ("tier", "lab"),
+        ("cloudprovider", "metal"),
+    ] {
+        platform.api.kubectl(User::Admin, &["delete", kind, name], "").ok();
+    }
+}
+
+fn explained(platform: &Platform) {
+    let explain = |path: &str| platform.api.kubectl(User::Admin, &["explain", path], "").ok();
+    assert_eq!(
+        explain("cell.spec.candidates.scores").trim_end(),
+        "GROUP:      platform.example.org
+KIND:       Cell
+VERSION:    v1alpha1
+
+FIELD: scores <map[string]number>
+
+
+DESCRIPTION:
+    How good this place is in each dimension, from 0 (worst) to 1 (best) with at
+    most four decimals: at least the dimensions that some tier weighs, for
+    example latency, dr, maturity and cost. Higher is better in each, so a cheap
+    place has a high cost score."
+    );
+    let validations = explain("placementpolicy.spec.validations");
+    for part in [
+        "FIELD: validations <[]Object>",
+        "Required, at least one and at most 8. The conditions.",
+        "expression\t<string>",
+    ] {
+        assert!(validations.contains(part), "wanted: {part}; saw: {validations}");
+    }
+    for kind in ["cell", "tier", "cloudprovider", "placementpolicy"] {
+        let all = platform
+            .api
+            .kubectl(User::Admin, &["explain", kind, "--recursive"], "")
+            .ok();
+        assert!(all.contains("spec\t<Object>"), "{all}");
+    }
+}
+
+fn columns(platform: &Platform) {
+    let cell = json!({
+        "apiVersion": "platform.example.org/v1alpha1", "kind": "Cell", "metadata": {"name": "columns"}, "spec": {"candidates": []},
+    });
+    platform
+        .api
+        .kubectl(User::Admin, &["create", "--filename", "-"], &cell.to_string())
+        .ok();
+    let status = json!({"status": {"candidates": 3, "open": 2, "conditions": [{"type": "Accepted", "status": "True", "message": "fine"}]}});
+    let patch = [
+        "patch",
+        "cell",
+        "columns",
+        "--subresource=status",
+        "--type=merge",
+        "--patch",
+        &status.to_string(),
+    ];
+    platform.api.kubectl(User::Admin, &patch, "").ok();
+    let get = |args: &[&str]| platform.api.kubectl(User::Admin, &[&["get"], args].concat(), "").ok();
+    let words = |text: &str, line: usize| {
+        text.lines()
+            .nth(line)
+            .unwrap()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let cells = get(&["cell", "columns"]);
+    assert_eq!(words(&cells, 0), ["NAME", "CANDIDATES", "OPEN", "ACCEPTED", "AGE"]);
+    assert_eq!(words(&cells, 1)[..4], ["columns", "3", "2", "True"]);
+    assert_eq!(words(&get(&["cell", "columns", "--output", "wide"]), 1)[5..], ["fine"]);
+    assert_eq!(
+        words(&get(&["tier", "c1"]), 0),
+        ["NAME", "RTO", "RPO", "ACCEPTED", "AGE"]
+    );
+    assert_eq!(words(&get(&["tier", "c1"]), 1)[..3], ["c1", "120", "15"]);
+    assert_eq!(
+        words(&get(&["cloudprovider", "aws"]), 0),
+        ["NAME", "CLOSED", "ACCEPTED", "AGE"]
+    );
+    platform
+        .api
+        .kubectl(User::Admin, &["delete", "cell", "columns"], "")
+        .ok();
+}
+
+fn named(platform: &Platform) {
+    let get = |what: &str| {
+        platform
+            .api
+            .kubectl(User::Admin, &["get", what, "--output", "name"], "")
+            .ok()
+    };
+    for (short, has) in [
+        ("ce", "cell.platform.example.org/payments"),
+        ("ti", "tier.platform.example.org/c1"),
+        ("clp", "cloudprovider.platform.example.org/aws"),
+        ("platform", "cell.platform.example.org/payments"),
+        ("platform", "tier.platform.example.org/c0"),
+        ("platform", "cloudprovider.platform.example.org/oci"),
+    ] {
+        let names = get(short);
+        assert!(
+            names.lines().any(|line| line == has),
+            "wanted: {has} for {short}; saw: {names}"
+        );
+    }
+    let resources = [
+        "api-resources",
+        "--api-group=platform.example.org",
+        "--categories=platform",
+        "--no-headers",
+    ];
+    let resources = platform.api.kubectl(User::Admin, &resources, "").ok();
+    let words = resources
+        .lines()
+        .map(|line| line.split_whitespace().take(2).collect::<Vec<_>>().join(" "));
+    assert_eq!(
+        words.collect::<Vec<_>>(),
+        ["cells ce", "cloudproviders clp", "placementpolicies plp", "tiers ti"]
+    );
+}
+
+fn typed(platform: &Platform) {
+    let bad = json!({
+        "apiVersion": "platform.example.org/v1alpha1", "kind": "Tier", "metadata": {"name": "typed"},
+        "spec": {"rtoMinutes": "soon", "requires": "PITR"},
+    });
+    platform
+        .api
+        .kubectl(User::Admin, &["apply", "--filename", "-"], &bad.to_string())
+        .refused(&["spec.rtoMinutes", "spec.requires"]);
+}
