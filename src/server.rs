@@ -3,6 +3,7 @@
 mod connections;
 mod follow;
 mod handlers;
+mod ready;
 mod watch;
 
 use std::future::Future;

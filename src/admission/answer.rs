@@ -98,7 +98,9 @@ pub enum Outcome {
     Confirmed,
     /// After all mutators, the placement agrees with itself; the revision it was decided on is not held any more.
     ConfirmedElsewhere,
-    /// Not a write of a claim: allowed without a look.
+    /// An object of the catalog that is good by itself.
+    Accepted,
+    /// Not a write of a claim or of the catalog: allowed without a look.
     NotOurs,
     /// Refused.
     Refused,
@@ -115,6 +117,7 @@ impl Outcome {
             Self::Repaired => "repaired",
             Self::Confirmed => "confirmed",
             Self::ConfirmedElsewhere => "confirmed_elsewhere",
+            Self::Accepted => "accepted",
             Self::NotOurs => "not_ours",
             Self::Refused => "refused",
         }

@@ -9,8 +9,8 @@ mod response;
 
 use super::answer::Answer;
 
-pub use request::{Head, Objects, Review, Unreadable, read};
-pub use response::{message, patch, write};
+pub use request::{Head, Review, Unreadable, read, read_any};
+pub use response::{message, patch, write, write_about};
 
 const API_VERSION: &str = "admission.k8s.io/v1";
 const REVIEW: &str = "AdmissionReview";

@@ -10,12 +10,14 @@
 //! | [`sticky`] | the stored placement, held part by part |
 //! | [`stored`] | where a stored claim runs, in the present catalog |
 //! | [`validate`] | CREATE, after all mutators: the placement is what the decision gives |
+//! | [`catalog`] | a write of a catalog object: what is wrong with it, and what it means for others |
 //! | [`mod@audit`] | a stored claim judged by the present catalog, without a review |
 //!
 //! Nothing here does I/O, waits, or knows of HTTP.
 
 pub mod answer;
 pub mod audit;
+pub mod catalog;
 pub mod create;
 pub mod envelope;
 mod restore;

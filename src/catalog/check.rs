@@ -3,6 +3,7 @@
 //! An object by itself is read in `specs`; here objects meet, in `references`. A folder is a catalog as a whole or not at
 //! all; [`isolate`] takes what is good of objects that come one by one.
 
+mod effects;
 mod isolate;
 mod references;
 
@@ -21,6 +22,7 @@ use super::reader::{Found, Reader, Text, shown};
 use super::snapshot::{Cell, CloudProvider, NotAccepted, Revision, Snapshot, Tier};
 use super::specs;
 
+pub use effects::effects;
 pub use isolate::{Isolated, Verdict, isolate};
 
 /// The kinds of a catalog, in the order of their names.

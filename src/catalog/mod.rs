@@ -31,7 +31,7 @@ mod reader;
 pub mod snapshot;
 mod specs;
 
-pub use check::{CatalogError, Isolated, KINDS, Object, Problem, Verdict, check, isolate};
+pub use check::{CatalogError, Isolated, KINDS, Object, Problem, Verdict, check, effects, isolate};
 pub use fraction::Fraction;
 pub use policy::{Finding, Match, Mode, Policy, Subject};
 pub(crate) use reader::listed;

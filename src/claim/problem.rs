@@ -37,13 +37,15 @@ pub enum Cause {
     Unschedulable,
     /// The writer may create claims only.
     WriterForbidden,
+    /// An object of the catalog is wrong.
+    CatalogInvalid,
     /// The review or the object in it cannot be used.
     Malformed,
 }
 
 impl Cause {
     /// Every cause, in the order of this declaration.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::PlacementForbidden,
         Self::PlacementChanged,
         Self::PlacementMismatch,
@@ -58,6 +60,7 @@ impl Cause {
         Self::PlacementUnfit,
         Self::Unschedulable,
         Self::WriterForbidden,
+        Self::CatalogInvalid,
         Self::Malformed,
     ];
 
@@ -79,6 +82,7 @@ impl Cause {
             Self::PlacementUnfit => "PlacementUnfit",
             Self::Unschedulable => "Unschedulable",
             Self::WriterForbidden => "WriterForbidden",
+            Self::CatalogInvalid => "CatalogInvalid",
             Self::Malformed => "Malformed",
         }
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::fmt::{Display, Write};
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::ready::readyz;
 use super::{Followed, State, guarded};
 use crate::admission::{self, Answer, Operation, Outcome, Review, Unreadable, Webhook, envelope};
 use crate::certs::Certificates;
@@ -38,21 +39,29 @@ const ROOM: usize = 64 * 1024;
 pub fn admission(state: &Arc<State>) -> Router {
     let room = Arc::new(Semaphore::new(ROOM));
     let parsing = Arc::new(Semaphore::new(1));
-    let webhook = |webhook| {
+    let webhook = |asked| {
         let (room, parsing) = (Arc::clone(&room), Arc::clone(&parsing));
-        post(move |Shared(state), request| review(state, webhook, Received::new(room, parsing), request))
+        post(move |Shared(state), request| review(state, asked, Received::new(room, parsing), request))
     };
     // When it cannot call us, the API server shows people the path that it called, and nothing else of ours.
     let router = Router::new()
-        .route("/mutate", webhook(Webhook::Mutate))
-        .route("/mutate/try-again", webhook(Webhook::Mutate))
-        .route("/validate", webhook(Webhook::Validate))
-        .route("/validate/try-again", webhook(Webhook::Validate));
+        .route("/mutate", webhook(Asked::Claim(Webhook::Mutate)))
+        .route("/mutate/try-again", webhook(Asked::Claim(Webhook::Mutate)))
+        .route("/validate", webhook(Asked::Claim(Webhook::Validate)))
+        .route("/validate/try-again", webhook(Asked::Claim(Webhook::Validate)))
+        .route("/validate/catalog", webhook(Asked::Catalog));
     let elsewhere = |status| move |Shared(state), request| elsewhere(state, status, request);
     let router = router
         .fallback(elsewhere(StatusCode::NOT_FOUND))
         .method_not_allowed_fallback(elsewhere(StatusCode::METHOD_NOT_ALLOWED));
     guarded(router.with_state(Arc::clone(state)), state)
+}
+
+/// What a review is about.
+#[derive(Clone, Copy)]
+enum Asked {
+    Claim(Webhook),
+    Catalog,
 }
 
 /// REST and portal: so far only whether the server is there.
@@ -83,7 +92,7 @@ pub fn ops(state: &Arc<State>, certificates: Arc<Certificates>) -> Router {
     guarded(router, state)
 }
 
-async fn review(state: Arc<State>, webhook: Webhook, mut received: Received, request: Request<Body>) -> Response {
+async fn review(state: Arc<State>, asked: Asked, mut received: Received, request: Request<Body>) -> Response {
     let started = Instant::now();
     let _in_flight = state.metrics.in_flight();
     let patience = patience(&state, request.uri().query());
@@ -91,19 +100,19 @@ async fn review(state: Arc<State>, webhook: Webhook, mut received: Received, req
     let last = state.is_draining() || !matches!(whole, Ok(Ok(())));
     let mut response = match whole {
         _ if received.too_large => too_large(&state, &received.all),
-        Ok(Ok(())) if received.bytes().len() > LARGE => {
+        Ok(Ok(())) if received.bytes().len() > LARGE || matches!(asked, Asked::Catalog) => {
             let waited = patience.saturating_sub(started.elapsed());
-            let answered = answer_large(Arc::clone(&state), webhook, received, started);
+            let answered = answer_long(Arc::clone(&state), asked, received, started);
             match tokio::time::timeout(waited, answered).await {
                 Ok(response) => response,
                 Err(_) => unreadable(
                     &state,
                     StatusCode::REQUEST_TIMEOUT,
-                    &"large reviews before it took too long",
+                    &"what takes long before it took too long",
                 ),
             }
         }
-        Ok(Ok(())) if started.elapsed() < patience => answer(&state, webhook, received.bytes(), started),
+        Ok(Ok(())) if started.elapsed() < patience => answer(&state, asked, received.bytes(), started),
         Ok(Err(error)) => unreadable(&state, StatusCode::BAD_REQUEST, &Shown(&error.to_string())),
         _ => unreadable(&state, StatusCode::REQUEST_TIMEOUT, &"the body did not arrive in time"),
     };
@@ -218,11 +227,12 @@ impl Received {
     }
 }
 
-/// Answers a large review where that holds up no thread that serves, and no second one at the same time.
-async fn answer_large(state: Arc<State>, webhook: Webhook, received: Received, started: Instant) -> Response {
+/// Answers what takes long, a large review or one of the catalog, where that holds up no thread that serves, and no second
+/// one at the same time.
+async fn answer_long(state: Arc<State>, asked: Asked, received: Received, started: Instant) -> Response {
     let place = Arc::clone(&received.parsing).acquire_owned().await;
     let answered = tokio::task::spawn_blocking(move || {
-        let response = answer(&state, webhook, received.bytes(), started);
+        let response = answer(&state, asked, received.bytes(), started);
         drop(place);
         response
     });
@@ -233,30 +243,45 @@ async fn answer_large(state: Arc<State>, webhook: Webhook, received: Received, s
     }
 }
 
-fn answer(state: &State, webhook: Webhook, body: &[u8], started: Instant) -> Response {
-    let review = match envelope::read(body) {
-        Ok(review) => review,
-        Err(Unreadable::NotReview(error)) => {
+fn answer(state: &State, asked: Asked, body: &[u8], started: Instant) -> Response {
+    let answered = match asked {
+        Asked::Claim(webhook) => answer_claim(state, webhook, body, started),
+        Asked::Catalog => answer_catalog(state, body, started),
+    };
+    answered.unwrap_or_else(|error| match error {
+        Unreadable::NotReview(error) => {
             let why = error.to_string();
             let why = format_args!("the body is no AdmissionReview: {}", Shown(&why));
-            return unreadable(state, StatusCode::BAD_REQUEST, &why);
+            unreadable(state, StatusCode::BAD_REQUEST, &why)
         }
-        Err(error) => return unreadable(state, StatusCode::BAD_REQUEST, &error),
-    };
+        error => unreadable(state, StatusCode::BAD_REQUEST, &error),
+    })
+}
+
+fn answer_claim(state: &State, webhook: Webhook, body: &[u8], started: Instant) -> Result<Response, Unreadable> {
+    let review = envelope::read(body)?;
     let Some(held) = state.catalog.current() else {
         let why = format_args!("there is no catalog yet: {}", state.why_no_catalog());
-        return unreadable(state, StatusCode::SERVICE_UNAVAILABLE, &why);
+        return Ok(unreadable(state, StatusCode::SERVICE_UNAVAILABLE, &why));
     };
     let answer = admission::answer(webhook, &review, &held, &state.settings);
     let response = envelope::write(&review.uid, &answer);
-    record(
-        state,
-        &review,
-        &answer,
-        held.snapshot().revision().short(),
-        started.elapsed(),
-    );
-    json(response)
+    let revision = held.snapshot().revision().short();
+    record(state, &review, &answer, revision, started.elapsed());
+    Ok(json(response))
+}
+
+fn answer_catalog(state: &State, body: &[u8], started: Instant) -> Result<Response, Unreadable> {
+    let review = envelope::read_any(body)?;
+    let current = state.followed.as_ref().and_then(Followed::objects);
+    let answer = admission::catalog::answer(&review, current.as_ref().map(|objects| objects.as_slice()));
+    let kind = review.head.as_ref().ok().and_then(envelope::Head::kind);
+    let (group, _, kind) = kind.unwrap_or_default();
+    let response = envelope::write_about(&review.uid, &answer, group, kind);
+    let held = state.catalog.current();
+    let revision = held.as_ref().map_or("", |held| held.snapshot().revision().short());
+    record(state, &review, &answer, revision, started.elapsed());
+    Ok(json(response))
 }
 
 fn json(body: Vec<u8>) -> Response {
@@ -295,8 +320,8 @@ fn field(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// One line and a few counts for each review; never the claim's body.
-fn record(state: &State, review: &Review<'_>, answer: &Answer<'_>, revision: &str, took: Duration) {
+/// One line and a few counts for each review; never the object's body.
+fn record<O>(state: &State, review: &Review<'_, O>, answer: &Answer<'_>, revision: &str, took: Duration) {
     let head = review.head.as_ref().ok();
     let operation = head.map_or(Operation::Unknown, envelope::Head::operation).as_str();
     let outcome = answer.outcome.as_str();
@@ -328,69 +353,4 @@ fn record(state: &State, review: &Review<'_>, answer: &Answer<'_>, revision: &st
         duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         "admission"
     );
-}
-
-/// Ready from when there is a catalog, whatever it holds, and until the server is about to end. What it serves from stays
-/// good, so nothing else takes it out of service; `?verbose` says what was refused since.
-fn readyz(state: &State, certificates: &Certificates, query: Option<&str>) -> Response {
-    let held = state.catalog.current();
-    let not_ready = match &held {
-        _ if state.is_draining() => Some("the server is ending".to_owned()),
-        None => Some(format!("there is no catalog yet: {}", state.why_no_catalog())),
-        Some(_) => None,
-    };
-    let mut text = String::new();
-    if query.is_some_and(|query| {
-        query
-            .split('&')
-            .any(|pair| pair == "verbose" || pair.starts_with("verbose="))
-    }) {
-        let mut line = |good: bool, check: &str, state: String| {
-            let _ = writeln!(text, "[{}]{check}: {state}", if good { '+' } else { '-' });
-        };
-        line(held.is_some(), "catalog", state.told_of_catalog());
-        let status = certificates.status();
-        let not_after = status.validity.not_after;
-        line(
-            true,
-            "certificate",
-            match status.refusal {
-                None => format!("ok, expires at Unix time {not_after}"),
-                Some(refusal) => format!("ok, expires at Unix time {not_after}; the newest is refused: {refusal}"),
-            },
-        );
-        let serving = if state.is_draining() { "ending" } else { "ok" };
-        line(!state.is_draining(), "serving", serving.to_owned());
-    }
-    match not_ready {
-        None => {
-            text.push_str("ready\n");
-            text.into_response()
-        }
-        Some(why) => {
-            let _ = writeln!(text, "not ready: {why}");
-            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
-        }
-    }
-}
-
-impl State {
-    /// Why there is nothing to decide by.
-    fn why_no_catalog(&self) -> String {
-        self.followed.as_ref().and_then(Followed::away).unwrap_or_default()
-    }
-
-    fn told_of_catalog(&self) -> String {
-        let Some(held) = self.catalog.current() else {
-            return self.why_no_catalog();
-        };
-        let revision = held.snapshot().revision().short();
-        if let Some(refusal) = self.catalog_refusal.load().as_deref() {
-            return format!("ok, still revision {revision}; the newest change is refused: {refusal}");
-        }
-        match self.followed.as_ref().and_then(Followed::away) {
-            None => format!("ok, revision {revision}"),
-            Some(why) => format!("ok, still revision {revision}: {why}"),
-        }
-    }
 }

@@ -590,6 +590,7 @@ fn every_refusal_has_a_cause_from_the_documented_list() {
             "PlacementUnfit",
             "Unschedulable",
             "WriterForbidden",
+            "CatalogInvalid",
             "Malformed",
         ]
     );

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::super::{Operation, Settings, Writer};
@@ -36,19 +37,16 @@ pub enum Unreadable {
     NoUid,
 }
 
-/// A review whose uid is known.
+/// A review whose uid is known, of an object that is read as `O`.
 #[derive(Debug)]
-pub struct Review<'a> {
+pub struct Review<'a, O = Claim<'a>> {
     /// The id that the response repeats; never empty.
     pub uid: Cow<'a, str>,
     /// What is asked, or why that cannot be made out.
     pub head: Result<Head<'a>, String>,
     /// The object and the stored one, or why they cannot be read.
-    pub objects: Result<Objects<'a>, String>,
+    pub objects: Result<(Option<O>, Option<O>), String>,
 }
-
-/// The objects of a review: the new and the stored one.
-pub type Objects<'a> = (Option<Claim<'a>>, Option<Claim<'a>>);
 
 /// What is asked, apart from the objects.
 #[derive(Debug, Deserialize)]
@@ -190,8 +188,8 @@ struct Wire<'a, R> {
 
 /// A request in whole. serde's `flatten` would buffer it all, so the fields of [`Head`] stand here once more.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Whole<'a> {
+#[serde(rename_all = "camelCase", bound(deserialize = "O: Deserialize<'de>"))]
+struct Whole<'a, O> {
     #[serde(borrow, default)]
     uid: Option<Str<'a>>,
     #[serde(borrow, default, deserialize_with = "mapping_or_null")]
@@ -210,10 +208,10 @@ struct Whole<'a> {
     dry_run: Option<bool>,
     #[serde(borrow, default, deserialize_with = "mapping_or_null")]
     options: Option<Options<'a>>,
-    #[serde(borrow, default, deserialize_with = "mapping_or_null")]
-    object: Option<Claim<'a>>,
-    #[serde(borrow, default, deserialize_with = "mapping_or_null")]
-    old_object: Option<Claim<'a>>,
+    #[serde(default = "Option::default", deserialize_with = "mapping_or_null")]
+    object: Option<O>,
+    #[serde(default = "Option::default", deserialize_with = "mapping_or_null")]
+    old_object: Option<O>,
 }
 
 /// The least of a request.
@@ -245,18 +243,30 @@ fn uid(uid: Option<Str<'_>>) -> Result<Cow<'_, str>, Unreadable> {
         .ok_or(Unreadable::NoUid)
 }
 
-/// Reads a review; what cannot be read of it is left to the answer to explain.
+/// Reads a review of a claim; what cannot be read of it is left to the answer to explain.
 ///
 /// # Errors
 /// There is no uid to answer to.
 pub fn read(body: &[u8]) -> Result<Review<'_>, Unreadable> {
+    read_as(body, MOST_SPEC)
+}
+
+/// Reads a review of any object, as long as the API server takes it.
+///
+/// # Errors
+/// There is no uid to answer to.
+pub fn read_any(body: &[u8]) -> Result<Review<'_, Value>, Unreadable> {
+    read_as(body, usize::MAX)
+}
+
+fn read_as<'a, O: Deserialize<'a>>(body: &'a [u8], most_spec: usize) -> Result<Review<'a, O>, Unreadable> {
     let body = std::str::from_utf8(body)?;
     let why = if too_deep(body.as_bytes()) {
         format!("the review is nested deeper than {MOST_DEPTH} levels")
-    } else if body.len() > MOST_SPEC && spec_too_long(body) {
-        format!("spec is longer than {MOST_SPEC} bytes")
+    } else if body.len() > most_spec && spec_too_long(body, most_spec) {
+        format!("spec is longer than {most_spec} bytes")
     } else {
-        match Wire::<Whole<'_>>::read(body) {
+        match Wire::<Whole<'_, O>>::read(body) {
             Ok(wire) => {
                 let Whole {
                     uid: id,
@@ -301,8 +311,8 @@ pub fn read(body: &[u8]) -> Result<Review<'_>, Unreadable> {
     })
 }
 
-/// Whether a spec of the review is longer than [`MOST_SPEC`].
-fn spec_too_long(body: &str) -> bool {
+/// Whether a spec of the review is longer than `most` bytes.
+fn spec_too_long(body: &str, most: usize) -> bool {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Objects<'a> {
@@ -327,7 +337,7 @@ fn spec_too_long(body: &str) -> bool {
         .into_iter()
         .flatten()
         .filter_map(|object| object.spec);
-    specs.into_iter().any(|spec| spec.get().len() > MOST_SPEC)
+    specs.into_iter().any(|spec| spec.get().len() > most)
 }
 
 /// Whether brackets nest deeper than [`MOST_DEPTH`].

@@ -78,8 +78,8 @@ struct Status<'a> {
 
 #[derive(Serialize)]
 struct Details<'a> {
-    group: &'static str,
-    kind: &'static str,
+    group: &'a str,
+    kind: &'a str,
     causes: Vec<StatusCause<'a>>,
 }
 
@@ -110,16 +110,26 @@ pub fn patch(edits: &[Edit<'_>]) -> String {
     out
 }
 
-/// The response to the review with this uid.
+/// The response to the review of a claim with this uid.
 #[must_use]
 pub fn write(uid: &str, answer: &Answer<'_>) -> Vec<u8> {
+    write_about(uid, answer, GROUP, KIND)
+}
+
+/// The response to the review with this uid, which is of an object of that group and kind.
+#[must_use]
+pub fn write_about(uid: &str, answer: &Answer<'_>, group: &str, kind: &str) -> Vec<u8> {
     let mut body = json(&WireResponse {
         api_version: API_VERSION,
         kind: REVIEW,
         response: Response {
             uid,
             allowed: answer.verdict.is_ok(),
-            status: answer.verdict.as_ref().err().map(|problems| status(problems)),
+            status: answer
+                .verdict
+                .as_ref()
+                .err()
+                .map(|problems| status(problems, group, kind)),
             audit_annotations: AuditAnnotations::of(answer),
             warnings: answer
                 .warnings
@@ -147,7 +157,7 @@ fn add_patch(body: &mut Vec<u8>, patch: &[u8]) {
 }
 
 /// Every refusal is 403: at 409 or 422, GitOps tools with `force` delete and create anew.
-fn status(problems: &[Problem]) -> Status<'_> {
+fn status<'a>(problems: &'a [Problem], group: &'a str, kind: &'a str) -> Status<'a> {
     let causes = problems
         .iter()
         .take(MOST_PROBLEMS)
@@ -162,11 +172,7 @@ fn status(problems: &[Problem]) -> Status<'_> {
         code: 403,
         reason: "Forbidden",
         message: masked(Cow::Owned(message(problems))).into_owned(),
-        details: Details {
-            group: GROUP,
-            kind: KIND,
-            causes,
-        },
+        details: Details { group, kind, causes },
     }
 }
 
