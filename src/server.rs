@@ -22,12 +22,12 @@ use axum_server::tls_rustls::RustlsAcceptor;
 use crate::admission::Settings;
 use crate::catalog::cluster;
 use crate::catalog::folder::Folder;
+use crate::catalog::followed::Followed;
 use crate::catalog::live::Live;
 use crate::certs::Certificates;
 use crate::telemetry::{self, Metrics};
 
 pub use connections::Limited;
-pub use follow::Followed;
 pub use handlers::{admission, api, ops};
 
 /// How long a new connection has for its TLS handshake, and then for its first request's header.

@@ -11,6 +11,7 @@
 //! | [`builtin`] | the catalog inside the binary |
 //! | [`folder`] | the catalog in a folder of YAML files |
 //! | [`cluster`] | the catalog as objects of a cluster |
+//! | [`followed`] | what is known of a cluster that is followed |
 //! | [`crd`] | the definitions of its kinds for a cluster |
 //! | [`diff`] | two catalogs compared |
 //! | [`live`] | the snapshot in force, and those of the last ten minutes |
@@ -24,6 +25,7 @@ pub mod cluster;
 pub mod crd;
 pub mod diff;
 pub mod folder;
+pub mod followed;
 pub mod fraction;
 pub mod live;
 pub mod policy;

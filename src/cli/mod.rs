@@ -5,6 +5,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `serve` | `serve` |
+//! | `process` | what `serve` and `controller` have in common: logs, addresses, signals |
 //! | `place` | `place`, through the same admission path as the webhook |
 //! | `cluster` | a client of the cluster that a command is about |
 //! | `claims` | the claims that `place`, `audit` and `catalog diff` are asked about, from a file or from flags |
@@ -25,6 +26,7 @@ mod diff;
 mod explain;
 mod output;
 mod place;
+mod process;
 mod progress;
 mod serve;
 

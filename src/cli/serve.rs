@@ -1,34 +1,28 @@
 //! `serve`: everything that has to be good is proven before a port is bound.
 
 use std::fmt::Write as _;
-use std::future::Future;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::Context;
 use arc_swap::ArcSwapOption;
-use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::filter::Targets;
 
+use super::process::{Address, Logging, address, bind, ended};
 use super::{Outcome, Source, cluster};
 use crate::admission::Settings;
 use crate::catalog::folder::Folder;
+use crate::catalog::followed::Followed;
 use crate::catalog::live::Live;
 use crate::certs::{self, Certificates};
-use crate::server::{self, Changes, Ended, Followed, Limits, Listeners, State};
-use crate::telemetry::{self, LogFormat, Metrics};
+use crate::server::{self, Changes, Limits, Listeners, State};
+use crate::telemetry::Metrics;
 
 /// A real review, in a clone of the repository.
 const REVIEW: &str = "tests/reviews/create.json";
-
-/// Exit status after a second signal, as a shell gives it to what SIGTERM ended.
-const ENDED_AT_ONCE: i32 = 143;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -67,30 +61,8 @@ pub(super) struct Args {
     /// The most connections open at a time, for each listener
     #[arg(long, env = "IDP_MAX_CONNECTIONS", value_name = "N", default_value = "1000")]
     max_connections: NonZeroUsize,
-    /// How log lines on standard error look
-    #[arg(long, env = "IDP_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
-    log_format: Log,
-    /// Which log lines there are: a level, or levels by module, as in "info,hyper=debug"
-    #[arg(long, env = "IDP_LOG", value_name = "FILTER", default_value = "info", value_parser = telemetry::filter)]
-    log: Targets,
-}
-
-/// An address to listen on; `None` is "off".
-#[derive(Clone, Copy, Debug)]
-struct Address(Option<SocketAddr>);
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum Log {
-    Text,
-    Json,
-}
-
-fn address(text: &str) -> Result<Address, String> {
-    if text == "off" {
-        return Ok(Address(None));
-    }
-    let parsed = text.parse().map(|address| Address(Some(address)));
-    parsed.map_err(|_| "must be an IP address and port, such as 127.0.0.1:8443 or [::]:8443, or off".to_owned())
+    #[command(flatten)]
+    logging: Logging,
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
@@ -110,11 +82,7 @@ fn not_empty(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
-    let format = match args.log_format {
-        Log::Text => LogFormat::Text,
-        Log::Json => LogFormat::Json,
-    };
-    telemetry::init(format, args.log.clone())?;
+    args.logging.start()?;
     let source = match (&args.tls_cert, &args.tls_key) {
         (Some(cert), Some(key)) => certs::Source::Files {
             cert: cert.clone(),
@@ -186,13 +154,6 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
     Ok(())
 }
 
-fn bind(flag: &str, Address(address): Address) -> anyhow::Result<Option<TcpListener>> {
-    let Some(address) = address else { return Ok(None) };
-    let listener = TcpListener::bind(address)
-        .with_context(|| format!("{flag}: cannot listen on {address}; give another address, or off"))?;
-    Ok(Some(listener))
-}
-
 /// What is served where and, where that is a first try, what to do next.
 fn greeting(source: &Source, state: &State, listeners: &Listeners) -> anyhow::Result<String> {
     let revision = match state.catalog.current() {
@@ -223,24 +184,4 @@ fn greeting(source: &Source, state: &State, listeners: &Listeners) -> anyhow::Re
         writeln!(text, "Ctrl-C ends it.")?;
     }
     Ok(text)
-}
-
-/// Resolves at the first SIGTERM or SIGINT. A second one ends the process at once.
-fn ended() -> std::io::Result<impl Future<Output = Ended>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        let ended = tokio::select! {
-            _ = terminate.recv() => Ended::Gently,
-            _ = interrupt.recv() => Ended::Now,
-        };
-        tokio::spawn(async move {
-            let (terminate, interrupt) = (pin!(terminate.recv()), pin!(interrupt.recv()));
-            tokio::select! { _ = terminate => {}, _ = interrupt => {} }
-            tracing::warn!("a second signal: ending at once");
-            telemetry::flush();
-            std::process::exit(ENDED_AT_ONCE);
-        });
-        ended
-    })
 }

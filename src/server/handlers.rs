@@ -16,8 +16,9 @@ use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ready::readyz;
-use super::{Followed, State, guarded};
+use super::{State, guarded};
 use crate::admission::{self, Answer, Operation, Outcome, Review, Unreadable, Webhook, envelope};
+use crate::catalog::followed::Followed;
 use crate::certs::Certificates;
 use crate::claim::{Cause, Shown};
 

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::{Followed, State};
+use super::State;
+use crate::catalog::followed::Followed;
 use crate::certs::Certificates;
 
 /// Ready from when there is a catalog, whatever it holds, and until the server is about to end. What it serves from stays

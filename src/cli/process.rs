@@ -1,0 +1,83 @@
+//! What every process that stays has: logs, addresses to listen on, an end that is asked for by a signal.
+
+use std::future::Future;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::filter::Targets;
+
+use crate::server::Ended;
+use crate::telemetry::{self, LogFormat};
+
+/// Exit status after a second signal, as a shell gives it to what SIGTERM ended.
+const ENDED_AT_ONCE: i32 = 143;
+
+/// How and what it logs.
+#[derive(Debug, clap::Args)]
+pub(super) struct Logging {
+    /// How log lines on standard error look
+    #[arg(long, env = "IDP_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    log_format: Log,
+    /// Which log lines there are: a level, or levels by module, as in "info,hyper=debug"
+    #[arg(long, env = "IDP_LOG", value_name = "FILTER", default_value = "info", value_parser = telemetry::filter)]
+    log: Targets,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Log {
+    Text,
+    Json,
+}
+
+impl Logging {
+    /// Sends log lines to standard error from here on.
+    pub(super) fn start(&self) -> anyhow::Result<()> {
+        let format = match self.log_format {
+            Log::Text => LogFormat::Text,
+            Log::Json => LogFormat::Json,
+        };
+        Ok(telemetry::init(format, self.log.clone())?)
+    }
+}
+
+/// An address to listen on; `None` is "off".
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Address(pub(super) Option<SocketAddr>);
+
+pub(super) fn address(text: &str) -> Result<Address, String> {
+    if text == "off" {
+        return Ok(Address(None));
+    }
+    let parsed = text.parse().map(|address| Address(Some(address)));
+    parsed.map_err(|_| "must be an IP address and port, such as 127.0.0.1:8443 or [::]:8443, or off".to_owned())
+}
+
+/// Listens there.
+pub(super) fn bind(flag: &str, Address(address): Address) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = address else { return Ok(None) };
+    let listener = TcpListener::bind(address)
+        .with_context(|| format!("{flag}: cannot listen on {address}; give another address, or off"))?;
+    Ok(Some(listener))
+}
+
+/// Resolves at the first SIGTERM or SIGINT. A second one ends the process at once.
+pub(super) fn ended() -> std::io::Result<impl Future<Output = Ended>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        let ended = tokio::select! {
+            _ = terminate.recv() => Ended::Gently,
+            _ = interrupt.recv() => Ended::Now,
+        };
+        tokio::spawn(async move {
+            let (terminate, interrupt) = (pin!(terminate.recv()), pin!(interrupt.recv()));
+            tokio::select! { _ = terminate => {}, _ = interrupt => {} }
+            tracing::warn!("a second signal: ending at once");
+            telemetry::flush();
+            std::process::exit(ENDED_AT_ONCE);
+        });
+        ended
+    })
+}
