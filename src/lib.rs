@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`cli`] | the command line, one file a subcommand |
 //! | [`server`] | listeners, limits, health, drain: the only place that wires rooms together |
+//! | [`controller`] | the status of catalog objects: the only room that writes into a cluster |
 //! | [`admission`] | review in, review out: create, update, validate, the envelope |
 //! | [`claim`] | `MySQLInstanceClaim` on the wire, and the one conversion into a placement request |
 //! | [`placement`] | the decision: gates, scores, reason; pure |
@@ -20,6 +21,7 @@ pub mod catalog;
 pub mod certs;
 pub mod claim;
 pub mod cli;
+pub mod controller;
 pub mod placement;
 pub mod schema;
 pub mod server;

@@ -3,6 +3,7 @@
 //! No label takes a value that a claim's author can type: operations, outcomes and causes are closed sets, and cells,
 //! tiers, providers and policies come from the catalog.
 
+mod controller;
 mod fields;
 mod lines;
 
@@ -20,7 +21,15 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+pub use controller::ControllerMetrics;
 pub use lines::flush;
+
+/// The content type of what `encode` gives.
+pub const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const AGE: &str =
+    "For how long the cluster has not said what its catalog is; 0 while it is followed, or is no cluster's";
+const OBJECTS_REFUSED: &str = "Objects of the followed catalog that are not accepted, by kind";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,14 +256,10 @@ impl Metrics {
             "1 while the newest catalog is refused and an older one in force",
             self.catalog_refused.clone(),
         );
-        registry.register(
-            "catalog_age_seconds",
-            "For how long the cluster has not said what its catalog is; 0 while it is followed, or is no cluster's",
-            self.catalog_age.clone(),
-        );
+        registry.register("catalog_age_seconds", AGE, self.catalog_age.clone());
         registry.register(
             "catalog_objects_refused",
-            "Objects of the followed catalog that are not accepted, by kind",
+            OBJECTS_REFUSED,
             self.catalog_objects_refused.clone(),
         );
         registry.register(

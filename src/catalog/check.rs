@@ -37,6 +37,14 @@ pub struct Object {
     pub value: Value,
 }
 
+impl Object {
+    /// Whether it says that it is of this kind.
+    #[must_use]
+    pub fn is(&self, kind: &str) -> bool {
+        self.value.get("kind").is_some_and(|found| found == kind)
+    }
+}
+
 /// One thing that is wrong with a catalog.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Problem {

@@ -191,7 +191,9 @@ fn resource(kind: &str) -> ApiResource {
     ApiResource::from_gvk(&GroupVersionKind::gvk(GROUP, VERSION, kind))
 }
 
-fn api(client: &Client, kind: &str) -> Api<DynamicObject> {
+/// The objects of a kind.
+#[must_use]
+pub fn api(client: &Client, kind: &str) -> Api<DynamicObject> {
     Api::all_with(client.clone(), &resource(kind))
 }
 

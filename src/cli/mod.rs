@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `serve` | `serve` |
 //! | `process` | what `serve` and `controller` have in common: logs, addresses, signals |
+//! | `controller` | `controller` |
 //! | `place` | `place`, through the same admission path as the webhook |
 //! | `cluster` | a client of the cluster that a command is about |
 //! | `claims` | the claims that `place`, `audit` and `catalog diff` are asked about, from a file or from flags |
@@ -21,6 +22,7 @@ mod audit;
 mod catalog;
 mod claims;
 mod cluster;
+mod controller;
 mod crd;
 mod diff;
 mod explain;
@@ -67,6 +69,11 @@ struct Cli {
 enum Command {
     /// Serve the admission webhooks (what happens without a subcommand, too)
     Serve(serve::Args),
+    /// Write into each catalog object's status whether it is in force, and why not
+    ///
+    /// The serving processes write nothing; this one process does, and decides nothing.
+    #[command(after_help = controller::EXAMPLES)]
+    Controller(controller::Args),
     /// Explain where a claim would be placed, and why; nothing is stored
     ///
     /// The claim goes through the same admission path as in the cluster: what is refused there is refused here, in the
@@ -106,6 +113,7 @@ pub fn main() -> ExitCode {
     let output = match cli.command {
         None => served(cli.serve),
         Some(Command::Serve(args)) => served(args),
+        Some(Command::Controller(args)) => controller::run(&args).map(|outcome| Output::new(String::new(), outcome)),
         Some(Command::Place(args)) => place::run(&args),
         Some(Command::Audit(args)) => audit::run(&args),
         Some(Command::Catalog(command)) => catalog::run(&command),

@@ -60,7 +60,7 @@ impl State {
     fn take_followed(&self, isolated: Isolated, objects: &[Object]) {
         let refused = |kind: &str| {
             let of_it = objects.iter().zip(&isolated.verdicts);
-            let of_it = of_it.filter(|(object, _)| object.value.get("kind").is_some_and(|found| found == kind));
+            let of_it = of_it.filter(|(object, _)| object.is(kind));
             of_it.filter(|(_, verdict)| !verdict.is_accepted()).count()
         };
         for kind in KINDS {

@@ -21,6 +21,7 @@ use crate::admission::{self, Answer, Operation, Outcome, Review, Unreadable, Web
 use crate::catalog::followed::Followed;
 use crate::certs::Certificates;
 use crate::claim::{Cause, Shown};
+use crate::telemetry::OPEN_METRICS;
 
 /// The longest review that is read. A legal UPDATE, with two objects at the API server's own limit, takes 2.5 MB.
 pub const MOST_BYTES: usize = 16 * 1024 * 1024;
@@ -79,7 +80,6 @@ pub fn ops(state: &Arc<State>, certificates: Arc<Certificates>) -> Router {
     let metrics = {
         let state = Arc::clone(state);
         move || async move {
-            const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             state
                 .metrics
                 .catalog_age(state.followed.as_ref().map_or(0.0, Followed::age));

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use super::admission::{apply, cell};
 use crate::Case;
 use crate::support::cluster::apiserver::{User, run};
 use crate::support::cluster::platform::Platform;
@@ -193,13 +194,7 @@ DESCRIPTION:
 }
 
 fn columns(platform: &Platform) {
-    let cell = json!({
-        "apiVersion": "platform.example.org/v1alpha1", "kind": "Cell", "metadata": {"name": "columns"}, "spec": {"candidates": []},
-    });
-    platform
-        .api
-        .kubectl(User::Admin, &["create", "--filename", "-"], &cell.to_string())
-        .ok();
+    apply(platform, &cell("columns", "no-cloud")).ok();
     let status = json!({"status": {"candidates": 3, "open": 2, "conditions": [{"type": "Accepted", "status": "True", "message": "fine"}]}});
     let patch = [
         "patch",

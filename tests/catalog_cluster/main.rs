@@ -18,6 +18,8 @@ mod support {
     pub mod server;
 }
 
+mod admission;
+mod controller;
 mod kinds;
 mod policies;
 mod writers;
@@ -35,6 +37,10 @@ fn main() -> ExitCode {
     let rooms = [
         (false, ("kinds", kinds::CASES)),
         (false, ("policies", policies::CASES)),
+        (false, ("admission", admission::CASES)),
+        (true, ("controller", controller::CASES)),
+        (true, ("admission", admission::ALONE)),
+        (true, ("policies", policies::ALONE)),
         (true, ("writers", writers::CASES)),
     ];
     shared::run(|| Ok(Platform::following(Binaries::find()?)), rooms)

@@ -11,11 +11,12 @@ pub const CASES: &[Case] = &[
     ("a_policy_enforces_warns_or_audits", modes),
     ("within_a_cap_at_create_and_beyond_it_by_update_is_refused", capped),
     ("a_claim_beyond_a_cap_that_came_later_takes_every_other_change", beyond),
-    (
-        "an_enforced_policy_that_is_not_accepted_refuses_new_claims_it_is_about_and_no_others",
-        refused,
-    ),
 ];
+
+pub const ALONE: &[Case] = &[(
+    "an_enforced_policy_that_is_not_accepted_refuses_new_claims_it_is_about_and_no_others",
+    refused,
+)];
 
 const POLICIES: &str = "/apis/platform.example.org/v1alpha1/placementpolicies";
 
@@ -144,7 +145,9 @@ fn refused(platform: &Platform) {
     let team = platform.team("policies-refused");
     let before = team.placed("there", json!({}));
     let policy = Policy::about(&team);
+    let nobody_asked = platform.stop_serving();
     policy.is("Enforce", "claim.storage <= 100");
+    drop(nobody_asked);
     eventually(&team, json!({}), "claims it is about are refused", |answer| {
         answer.code == 403
     });

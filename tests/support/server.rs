@@ -105,7 +105,7 @@ impl Server {
         });
         let stdout = self.stdout();
         let address = |name: &str| {
-            let line = stdout.lines().find(|line| line.trim_start().starts_with(name)).unwrap();
+            let line = stdout.lines().find(|line| line.trim_start().starts_with(name))?;
             let address = line.split("://").nth(1)?.split(' ').next()?;
             Some(address.parse().unwrap())
         };

@@ -21,6 +21,10 @@ use crate::support::server::{Server, binary, on};
 const MUTATING: &str = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations";
 const VALIDATING: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
 
+/// The names of our configurations: those about claims, and the one about the catalog.
+const OURS: &str = "idp-multicloud";
+const CATALOG: &str = "idp-multicloud-catalog";
+
 /// Claims that are older than the webhook live here: `plain` as an app team wrote it, `cased` with an environment in
 /// capitals, `empty` without a spec, and `composed` as Crossplane left it, which has picked a composition.
 pub const OLDER: &str = "older";
@@ -290,11 +294,11 @@ impl Platform {
     /// Applies the webhook configurations as shipped, with the bundle and port that an installation adds, and waits
     /// until they are in force.
     pub fn install_webhooks(&self) {
-        self.apply(
-            "manifests",
-            &["mutating-webhook.yaml", "validating-webhook.yaml"],
-            |_, text| text,
-        );
+        let mut names = vec!["mutating-webhook.yaml", "validating-webhook.yaml"];
+        if self.source == Source::Cluster {
+            names.push("catalog-webhook.yaml");
+        }
+        self.apply("manifests", &names, |_, text| text);
         self.call_webhooks_at(self.balancer.port(), &self.authority.pem());
         self.await_placing();
     }
@@ -304,8 +308,12 @@ impl Platform {
         self.api
             .kubectl(User::Admin, &["apply", "--filename", "-"], &service())
             .ok();
-        for configurations in [MUTATING, VALIDATING] {
-            self.edit_configuration(configurations, |configuration| {
+        let mut configurations = vec![(MUTATING, OURS), (VALIDATING, OURS)];
+        if self.source == Source::Cluster {
+            configurations.push((VALIDATING, CATALOG));
+        }
+        for (configurations, name) in configurations {
+            self.edit_configuration(configurations, name, |configuration| {
                 for webhook in configuration["webhooks"].as_array_mut().unwrap() {
                     webhook["clientConfig"]["caBundle"] = STANDARD.encode(authority).into();
                     webhook["clientConfig"]["service"]["port"] = port.into();
@@ -321,11 +329,11 @@ impl Platform {
 
     /// Changes our configuration of mutating webhooks.
     pub fn edit_mutating(&self, edit: impl FnOnce(&mut Value)) {
-        self.edit_configuration(MUTATING, edit);
+        self.edit_configuration(MUTATING, OURS, edit);
     }
 
-    fn edit_configuration(&self, configurations: &str, edit: impl FnOnce(&mut Value)) {
-        let path = format!("{configurations}/idp-multicloud");
+    fn edit_configuration(&self, configurations: &str, name: &str, edit: impl FnOnce(&mut Value)) {
+        let path = format!("{configurations}/{name}");
         let mut configuration = self.api.call(User::Admin, "GET", &path, None).ok();
         edit(&mut configuration);
         self.api.call(User::Admin, "PUT", &path, Some(&configuration)).ok();
@@ -340,7 +348,7 @@ impl Platform {
 
     /// Sends the API server to another port for the validating webhook alone.
     pub fn call_validating_at(&self, port: u16) {
-        self.edit_configuration(VALIDATING, |configuration| {
+        self.edit_configuration(VALIDATING, OURS, |configuration| {
             configuration["webhooks"][0]["clientConfig"]["service"]["port"] = port.into();
         });
     }

@@ -1,0 +1,81 @@
+//! What a catalog object's status should be. No clock and no cluster in here.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::{Value, json};
+
+use crate::catalog::{Object, Snapshot, Verdict};
+use crate::placement::cordons;
+
+/// The most bytes of a condition's message.
+const MOST_MESSAGE: usize = 1024;
+
+/// A status to write.
+#[derive(Debug, PartialEq)]
+pub(super) struct Due {
+    pub(super) kind: String,
+    pub(super) name: String,
+    pub(super) status: Value,
+}
+
+/// The status of `object`, where it is not what it has. `now` is when a condition changes that does.
+pub(super) fn due(object: &Object, verdict: &Verdict, snapshot: &Snapshot, now: &Time) -> Option<Due> {
+    let text = |pointer| object.value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let (kind, name) = (text("/kind")?, text("/metadata/name")?);
+    let stored = object.value.get("status").unwrap_or(&Value::Null);
+    let conditions = stored.get("conditions").and_then(Value::as_array);
+    let before = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == "Accepted");
+    let accepted = if verdict.is_accepted() { "True" } else { "False" };
+    let since = before.filter(|before| before["status"] == accepted);
+    let since = since.and_then(|before| before.get("lastTransitionTime"));
+    let condition = json!({
+        "type": "Accepted",
+        "status": accepted,
+        "reason": verdict.as_str(),
+        "message": message(verdict),
+        "observedGeneration": object.value.pointer("/metadata/generation"),
+        "lastTransitionTime": since.cloned().unwrap_or_else(|| json!(now)),
+    });
+    let mut status = json!({ "conditions": [condition] });
+    if kind == "Cell" {
+        let candidates = object.value.pointer("/spec/candidates").and_then(Value::as_array);
+        let cell = snapshot.cell(&name);
+        let open = cell.map_or(0, |cell| {
+            let open = cell.candidates.iter().filter(|candidate| cordons(candidate).is_empty());
+            open.count()
+        });
+        status["candidates"] = json!(candidates.map_or(0, Vec::len));
+        status["open"] = json!(open);
+    }
+    let is_stored = before == status.pointer("/conditions/0")
+        && ["candidates", "open"]
+            .iter()
+            .all(|field| stored.get(field) == status.get(field));
+    (!is_stored).then_some(Due { kind, name, status })
+}
+
+fn message(verdict: &Verdict) -> String {
+    let problems: Vec<String> = verdict
+        .problems()
+        .iter()
+        .map(|problem| {
+            let separator = if problem.path.is_empty() { "" } else { ": " };
+            format!("{}{separator}{}", problem.path, problem.message)
+        })
+        .collect();
+    let mut message = match verdict {
+        Verdict::Accepted => "in force".to_owned(),
+        Verdict::Incomplete(_) => format!("in force, but: {}", problems.join("; ")),
+        Verdict::Unresolved(_) | Verdict::Invalid(_) => format!("not in force: {}", problems.join("; ")),
+    };
+    if message.len() > MOST_MESSAGE {
+        message.truncate(message.floor_char_boundary(MOST_MESSAGE - '…'.len_utf8()));
+        message.push('…');
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests;

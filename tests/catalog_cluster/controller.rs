@@ -1,0 +1,254 @@
+//! The controller, run with the rights that we ship: statuses, and nothing else.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::admission::{apply, cell, delete, object};
+use crate::Case;
+use crate::support::cluster::apiserver::{User, await_answer};
+use crate::support::cluster::platform::Platform;
+use crate::support::server::{Server, binary, eventually};
+
+pub const CASES: &[Case] = &[
+    ("it_writes_whether_an_object_is_in_force_and_why_not", statuses),
+    ("it_writes_once_and_again_after_a_restart_only_what_is_due", settled),
+    ("each_account_may_do_what_it_needs_and_no_more", rights),
+];
+
+const CATALOG: &str = "/apis/platform.example.org/v1alpha1";
+
+/// A kubeconfig with a token of one of our service accounts.
+fn token(platform: &Platform, account: &str) -> std::path::PathBuf {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let rbac = format!("{root}/manifests/catalog-rbac.yaml");
+    platform
+        .api
+        .kubectl(User::Admin, &["apply", "--filename", &rbac], "")
+        .ok();
+    let token = ["create", "token", account, "--namespace", "idp-multicloud"];
+    let token = platform.api.kubectl(User::Admin, &token, "").ok();
+    let admin = std::fs::read_to_string(platform.api.kubeconfig(User::Admin)).unwrap();
+    let mut config = idp_multicloud::yaml::documents(&admin).unwrap().remove(0);
+    config["users"][0]["user"] = json!({"token": token.trim()});
+    let file = platform.api.folder("accounts").join(account);
+    std::fs::write(&file, config.to_string()).unwrap();
+    file
+}
+
+/// A controller as shipped.
+fn controller(platform: &Platform) -> Server {
+    let mut command = binary();
+    command.args(["controller", "--ops-addr", "127.0.0.1:0"]);
+    command.env("KUBECONFIG", token(platform, "idp-multicloud-controller"));
+    let server = Server::run(command);
+    eventually("the controller is ready", || server.get("/readyz").status == 200);
+    server
+}
+
+/// The condition of an object: status, reason, message.
+fn condition(platform: &Platform, kinds: &str, name: &str) -> [String; 3] {
+    let object = platform
+        .api
+        .call(User::Admin, "GET", &format!("{CATALOG}/{kinds}/{name}"), None)
+        .ok();
+    let condition = &object["status"]["conditions"][0];
+    ["status", "reason", "message"].map(|field| condition[field].as_str().unwrap_or_default().to_owned())
+}
+
+#[track_caller]
+fn awaits(platform: &Platform, kinds: &str, name: &str, wanted: [&str; 3]) {
+    let path = format!("{CATALOG}/{kinds}/{name}");
+    await_answer(
+        &format!("{wanted:?} of {name}"),
+        || platform.api.call(User::Admin, "GET", &path, None),
+        |_| condition(platform, kinds, name) == wanted,
+    );
+}
+
+fn statuses(platform: &Platform) {
+    let mut controller = controller(platform);
+    apply(platform, &cell("statuses", "status-cloud")).ok();
+    awaits(
+        platform,
+        "cells",
+        "statuses",
+        [
+            "False",
+            "Unresolved",
+            "not in force: spec.candidates[0].provider: there is no CloudProvider status-cloud; known: aws, gcp, oci",
+        ],
+    );
+    apply(platform, &object("CloudProvider", "status-cloud", json!({}))).ok();
+    let wait = [
+        "wait",
+        "--for=condition=Accepted",
+        "cell/statuses",
+        "cloudprovider/status-cloud",
+        "--timeout=30s",
+    ];
+    platform.api.kubectl(User::Admin, &wait, "").ok();
+    let open = || {
+        platform
+            .api
+            .call(User::Admin, "GET", &format!("{CATALOG}/cells/statuses"), None)
+    };
+    await_answer("it is open", open, |answer| answer.body["status"]["open"] == 1);
+    let row = platform
+        .api
+        .kubectl(User::Admin, &["get", "cell", "statuses", "--no-headers"], "")
+        .ok();
+    assert_eq!(
+        row.split_whitespace().take(4).collect::<Vec<_>>(),
+        ["statuses", "1", "1", "True"]
+    );
+
+    // One edit closes every candidate of a cloud.
+    let close = json!({"spec": {"cordoned": {"reason": "drill"}}}).to_string();
+    let patch = [
+        "patch",
+        "cloudprovider",
+        "status-cloud",
+        "--type=merge",
+        "--patch",
+        &close,
+    ];
+    platform.api.kubectl(User::Admin, &patch, "").ok();
+    await_answer("it is closed", open, |answer| answer.body["status"]["open"] == 0);
+    let row = platform
+        .api
+        .kubectl(
+            User::Admin,
+            &["get", "cloudprovider", "status-cloud", "--no-headers"],
+            "",
+        )
+        .ok();
+    assert_eq!(
+        row.split_whitespace().take(3).collect::<Vec<_>>(),
+        ["status-cloud", "drill", "True"]
+    );
+
+    // A tier that nobody scores is in force, and each cell says that it is not for it.
+    apply(
+        platform,
+        &object(
+            "Tier",
+            "statuses",
+            json!({"rtoMinutes": 1, "rpoMinutes": 1, "weights": {"carbon": 1}}),
+        ),
+    )
+    .ok();
+    let path = format!("{CATALOG}/cells/statuses");
+    await_answer(
+        "the cell is incomplete",
+        || platform.api.call(User::Admin, "GET", &path, None),
+        |_| {
+            let [status, reason, message] = condition(platform, "cells", "statuses");
+            status == "True"
+                && reason == "Incomplete"
+                && message.starts_with("in force, but: spec.candidates[0].scores.carbon")
+        },
+    );
+    for (kind, name) in [
+        ("tier", "statuses"),
+        ("cell", "statuses"),
+        ("cloudprovider", "status-cloud"),
+    ] {
+        delete(platform, kind, name);
+    }
+    controller.signal("TERM");
+    assert_eq!(controller.exit_code(), 0);
+}
+
+fn settled(platform: &Platform) {
+    let versions = || -> Vec<Value> {
+        ["cells", "tiers", "cloudproviders"]
+            .iter()
+            .flat_map(|kinds| {
+                let list = platform
+                    .api
+                    .call(User::Admin, "GET", &format!("{CATALOG}/{kinds}"), None)
+                    .ok();
+                list["items"].as_array().unwrap().clone()
+            })
+            .map(|object| json!([object["metadata"]["name"], object["metadata"]["resourceVersion"]]))
+            .collect()
+    };
+    let wait = |server: &Server| {
+        let wait = [
+            "wait",
+            "--for=condition=Accepted",
+            "cell/payments",
+            "tier/c0",
+            "cloudprovider/oci",
+            "--timeout=30s",
+        ];
+        platform.api.kubectl(User::Admin, &wait, "").ok();
+        // Its own writes come back to it, and are what it wants.
+        let mut before = server.metric("idp_controller_status_writes_total");
+        eventually("it is done", || {
+            std::thread::sleep(std::time::Duration::from_millis(700));
+            let now = server.metric("idp_controller_status_writes_total");
+            std::mem::replace(&mut before, now).total_cmp(&now).is_eq()
+        });
+    };
+    let first = controller(platform);
+    wait(&first);
+    let before = versions();
+    // Killed, not asked to end.
+    drop(first);
+    let second = controller(platform);
+    wait(&second);
+    assert_eq!(versions(), before);
+    assert_eq!(second.metric("idp_controller_status_writes_total").to_string(), "0");
+    assert_eq!(second.metric("idp_controller_status_failures_total").to_string(), "0");
+    assert_eq!(second.metric("idp_catalog_age_seconds").to_string(), "0");
+    assert!(
+        second.stderr().contains("the catalog") || second.stderr().is_empty(),
+        "{}",
+        second.stderr()
+    );
+}
+
+fn rights(platform: &Platform) {
+    let may = |account: &str, args: &[&str]| {
+        let mut command = Command::new(&platform.api.binaries.kubectl);
+        platform.api.prepare(&mut command, User::Admin);
+        command.env("KUBECONFIG", token(platform, account));
+        command.args(["auth", "can-i", "--quiet"]).args(args);
+        command.output().unwrap().status.success()
+    };
+    let kinds =
+        ["cells", "tiers", "cloudproviders", "placementpolicies"].map(|kinds| format!("{kinds}.platform.example.org"));
+    for account in ["idp-multicloud-admission", "idp-multicloud-controller"] {
+        for kinds in &kinds {
+            for verb in ["list", "watch"] {
+                assert!(may(account, &[verb, kinds]), "{account} {verb} {kinds}");
+            }
+            for verb in ["create", "update", "patch", "delete"] {
+                assert!(!may(account, &[verb, kinds]), "{account} {verb} {kinds}");
+            }
+            let writes = may(account, &["patch", kinds, "--subresource=status"]);
+            assert_eq!(
+                writes,
+                account == "idp-multicloud-controller",
+                "{account} {kinds}/status"
+            );
+        }
+        for other in [
+            ["get", "secrets"],
+            ["list", "mysqlinstanceclaims.db.platform.example.org"],
+            ["get", "configmaps"],
+            ["patch", "mutatingwebhookconfigurations.admissionregistration.k8s.io"],
+        ] {
+            assert!(!may(account, &other), "{account} {other:?}");
+        }
+    }
+    // What the serving account may do is enough to serve.
+    let mut command = crate::support::server::on(binary(), &["off", "off", "127.0.0.1:0"]);
+    command
+        .args(["--catalog", "cluster"])
+        .env("KUBECONFIG", token(platform, "idp-multicloud-admission"));
+    let server = Server::run(command);
+    eventually("it is ready", || server.get("/readyz").status == 200);
+}
