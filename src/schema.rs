@@ -41,6 +41,7 @@ fn tidy_all(schema: &mut JSONSchemaProps) {
 
 /// An integer without the format that schemars derives from a Rust type. A field that uses this needs
 /// `#[serde(default)]`: schemars no longer sees its `Option` and would require it.
+#[must_use]
 pub fn integer(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "integer" })
 }

@@ -8,11 +8,12 @@ use kube::core::GroupVersionKind;
 use kube::runtime::reflector::store::{Store, Writer};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Config, ResourceExt};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::check::{KINDS, Object};
-use super::{GROUP, VERSION};
+use super::{API_VERSION, GROUP, VERSION};
 
 /// After how many seconds the API server ends a watch. It is asked for anew, so nothing is missed.
 const WATCH: u32 = 60;
@@ -162,14 +163,13 @@ type Events = BoxStream<'static, watcher::Result<Event<DynamicObject>>>;
 /// is missed, and it shows when the failure is over.
 fn events(start: impl Fn() -> Events) -> impl Stream<Item = watcher::Result<Event<DynamicObject>>> {
     stream::unfold((start, None, 0), async |(start, running, failures)| {
-        let mut running: Events = match running {
-            Some(running) => running,
-            None => {
-                if failures > 0 {
-                    sleep(pause(failures)).await;
-                }
-                start()
+        let mut running: Events = if let Some(running) = running {
+            running
+        } else {
+            if failures > 0 {
+                sleep(pause(failures)).await;
             }
+            start()
         };
         match running.next().await? {
             Ok(event) => {
@@ -202,16 +202,19 @@ fn sorted<'o>(kind: &str, objects: impl Iterator<Item = &'o DynamicObject>) -> V
     let mut objects: Vec<&DynamicObject> = objects.collect();
     objects.sort_by_key(|object| object.name_any());
     let object = |object: &DynamicObject| {
-        let mut value = object.data.clone();
         let mut metadata = object.metadata.clone();
         metadata.managed_fields = None;
+        let mut fields = match &object.data {
+            Value::Object(fields) => fields.clone(),
+            _ => Map::new(),
+        };
         // A list does not say it of each.
-        value["apiVersion"] = super::API_VERSION.into();
-        value["kind"] = kind.into();
-        value["metadata"] = serde_json::json!(metadata);
+        fields.insert("apiVersion".to_owned(), API_VERSION.into());
+        fields.insert("kind".to_owned(), kind.into());
+        fields.insert("metadata".to_owned(), json!(metadata));
         Object {
             file: String::new(),
-            value,
+            value: Value::Object(fields),
         }
     };
     objects.into_iter().map(object).collect()

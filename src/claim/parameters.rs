@@ -153,13 +153,12 @@ fn field(named: Named) -> &'static str {
 }
 
 /// A name that the catalog does not have.
-fn unknown(named: Named, given: &str, known: &[&str]) -> Problem {
-    let field = field(named);
-    let names = known.iter().map(|name| match named {
+fn unknown(what: Named, given: &str, known: &[&str]) -> Problem {
+    let field = field(what);
+    let names = listed(known.iter().map(|name| match what {
         Named::Tier => Cow::Owned(name.to_ascii_uppercase()),
         Named::Cell | Named::Environment => Cow::Borrowed(*name),
-    });
-    let names = listed(names);
+    }));
     let message = if known.is_empty() {
         format!(
             "there is no {field} \"{}\": the catalog has none yet; ask your platform team",

@@ -128,7 +128,13 @@ async fn all_written(client: &Client, state: &State, objects: Arc<Vec<Object>>) 
     written.fold(true, async |all, written| all && written).await
 }
 
-async fn is_written(client: &Client, state: &State, Due { kind, name, status }: Due) -> bool {
+async fn is_written(client: &Client, state: &State, due: Due) -> bool {
+    let Due {
+        kind,
+        name,
+        accepted,
+        status,
+    } = due;
     let patch = serde_json::json!({
         "apiVersion": crate::catalog::API_VERSION, "kind": kind, "metadata": { "name": name }, "status": status,
     });
@@ -139,7 +145,7 @@ async fn is_written(client: &Client, state: &State, Due { kind, name, status }: 
     match written {
         Ok(_) => {
             state.metrics.status_written();
-            tracing::info!(%kind, %name, reason = %status["conditions"][0]["reason"], "status written");
+            tracing::info!(%kind, %name, accepted, "status written");
             true
         }
         // It has been deleted meanwhile.

@@ -1,7 +1,7 @@
 //! What a catalog object's status should be. No clock and no cluster in here.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::catalog::{Object, Snapshot, Verdict};
 use crate::placement::cordons;
@@ -14,6 +14,7 @@ const MOST_MESSAGE: usize = 1024;
 pub(super) struct Due {
     pub(super) kind: String,
     pub(super) name: String,
+    pub(super) accepted: bool,
     pub(super) status: Value,
 }
 
@@ -26,9 +27,9 @@ pub(super) fn due(object: &Object, verdict: &Verdict, snapshot: &Snapshot, now: 
     let before = conditions
         .into_iter()
         .flatten()
-        .find(|condition| condition["type"] == "Accepted");
+        .find(|condition| is(condition, "type", "Accepted"));
     let accepted = if verdict.is_accepted() { "True" } else { "False" };
-    let since = before.filter(|before| before["status"] == accepted);
+    let since = before.filter(|before| is(before, "status", accepted));
     let since = since.and_then(|before| before.get("lastTransitionTime"));
     let condition = json!({
         "type": "Accepted",
@@ -38,22 +39,32 @@ pub(super) fn due(object: &Object, verdict: &Verdict, snapshot: &Snapshot, now: 
         "observedGeneration": object.value.pointer("/metadata/generation"),
         "lastTransitionTime": since.cloned().unwrap_or_else(|| json!(now)),
     });
-    let mut status = json!({ "conditions": [condition] });
+    let mut status = Map::from_iter([("conditions".to_owned(), json!([condition]))]);
     if kind == "Cell" {
         let candidates = object.value.pointer("/spec/candidates").and_then(Value::as_array);
-        let cell = snapshot.cell(&name);
-        let open = cell.map_or(0, |cell| {
+        let candidates = candidates.map_or(0, Vec::len);
+        let open = snapshot.cell(&name).map_or(0, |cell| {
             let open = cell.candidates.iter().filter(|candidate| cordons(candidate).is_empty());
             open.count()
         });
-        status["candidates"] = json!(candidates.map_or(0, Vec::len));
-        status["open"] = json!(open);
+        status.insert("candidates".to_owned(), json!(candidates));
+        status.insert("open".to_owned(), json!(open));
     }
+    let status = Value::Object(status);
     let is_stored = before == status.pointer("/conditions/0")
         && ["candidates", "open"]
             .iter()
             .all(|field| stored.get(field) == status.get(field));
-    (!is_stored).then_some(Due { kind, name, status })
+    (!is_stored).then(|| Due {
+        kind,
+        name,
+        accepted: verdict.is_accepted(),
+        status,
+    })
+}
+
+fn is(condition: &Value, field: &str, text: &str) -> bool {
+    condition.get(field).is_some_and(|found| found == text)
 }
 
 fn message(verdict: &Verdict) -> String {

@@ -369,7 +369,7 @@ fn without_a_cluster_the_error_says_so() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{error}");
     assert!(
-        error.starts_with("error: there is no cluster to ask: set KUBECONFIG, or give claims with -f: "),
+        error.starts_with("error: there is no cluster to ask: set KUBECONFIG: "),
         "{error}"
     );
 }

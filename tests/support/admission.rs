@@ -112,7 +112,9 @@ impl Catalog {
 
     /// Adds an object.
     pub fn and(mut self, kind: &str, name: &str, spec: Value) -> Self {
-        let object = json!({"apiVersion": "platform.example.org/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec});
+        let mut object =
+            json!({"apiVersion": "platform.example.org/v1alpha1", "kind": kind, "metadata": {"name": name}});
+        object["spec"] = spec;
         self.0.push(object);
         self
     }

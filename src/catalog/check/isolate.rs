@@ -71,7 +71,7 @@ pub fn isolate(objects: &[Object]) -> Isolated {
     let out: BTreeSet<usize> = checker
         .noted
         .iter()
-        .filter(keeps_out)
+        .filter(|noted| noted.keeps_out())
         .map(|noted| noted.index)
         .collect();
     let noted = ByObject::of(std::mem::take(&mut checker.noted), objects.len());
@@ -134,8 +134,10 @@ impl ByObject {
     }
 }
 
-fn keeps_out(noted: &&Noted) -> bool {
-    matches!(noted.bearing, Bearing::Own | Bearing::Unresolved)
+impl Noted {
+    fn keeps_out(&self) -> bool {
+        matches!(self.bearing, Bearing::Own | Bearing::Unresolved)
+    }
 }
 
 /// Takes those of `read` away whose objects are in `out`.
@@ -153,7 +155,7 @@ fn whys<T>(read: &[Read<'_, T>], noted: &ByObject, name: fn(&T) -> &String) -> B
 
 /// The first problem that keeps an object out, and how many more there are.
 fn why(noted: &[Noted]) -> String {
-    let mut problems = noted.iter().filter(keeps_out);
+    let mut problems = noted.iter().filter(|noted| noted.keeps_out());
     let first = problems.next().map(|noted| brief(&noted.problem)).unwrap_or_default();
     match problems.count() {
         0 => first,

@@ -1,4 +1,8 @@
 //! The shapes of the four kinds, for their schemas only: objects are read loosely, and judged in `specs` and `policy`.
+#![allow(
+    clippy::doc_markdown,
+    reason = "what is said of a field is read in a terminal, where a backtick is a backtick"
+)]
 
 use std::collections::BTreeMap;
 

@@ -38,7 +38,7 @@ fn all_due(objects: &[Object], now: &Time) -> Vec<Due> {
 /// Writes what is due, as the API server would.
 fn written(objects: &mut [Object], now: &Time) -> usize {
     let all = all_due(objects, now);
-    for Due { kind, name, status } in &all {
+    for Due { kind, name, status, .. } in &all {
         find(objects, kind, name)["status"] = status.clone();
     }
     all.len()
