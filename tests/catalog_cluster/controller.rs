@@ -138,10 +138,13 @@ fn statuses(platform: &Platform) {
         ),
     )
     .ok();
-    let path = format!("{CATALOG}/cells/statuses");
     await_answer(
         "the cell is incomplete",
-        || platform.api.call(User::Admin, "GET", &path, None),
+        || {
+            platform
+                .api
+                .call(User::Admin, "GET", &format!("{CATALOG}/cells/statuses"), None)
+        },
         |_| {
             let [status, reason, message] = condition(platform, "cells", "statuses");
             status == "True"
