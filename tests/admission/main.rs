@@ -10,6 +10,7 @@
 #[path = "../support/admission.rs"]
 mod support;
 
+mod catalog_objects;
 mod create;
 mod create_fields;
 mod envelope;

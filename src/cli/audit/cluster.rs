@@ -41,9 +41,7 @@ pub(super) fn stream(page: u32, take: &mut dyn FnMut(Sorted)) -> anyhow::Result<
 }
 
 async fn pages(page: u32, take: &mut dyn FnMut(Sorted)) -> anyhow::Result<()> {
-    let config = config()
-        .await
-        .context("claims come from a cluster, or with -f from a file")?;
+    let config = config().await?;
     let server = config.cluster_url.to_string();
     let client = Client::try_from(config).context("the cluster's configuration cannot be used")?;
     let request = Request::new(MySQLInstanceClaim::url_path(&(), None));
