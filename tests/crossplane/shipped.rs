@@ -6,11 +6,16 @@ use serde_json::Value;
 
 use crate::Case;
 use crate::cloud::{Cloud, condition, shipped};
+use crate::support::cluster::apiserver::User;
 
 pub const CASES: &[Case] = &[
     (
         "nothing_of_a_claim_is_pruned_when_one_crd_takes_the_place_of_the_other",
         same,
+    ),
+    (
+        "short_names_of_the_catalog_reach_ours_beside_all_the_others",
+        short_names,
     ),
     ("the_shipped_functions_are_installed_and_nobody_fetches_them", functions),
 ];
@@ -39,6 +44,38 @@ fn same(cloud: &Cloud) {
         })
         .collect();
     assert!(differ.is_empty(), "wanted: the same; saw: {differ:#?}");
+}
+
+fn short_names(cloud: &Cloud) {
+    let api = &cloud.platform.api;
+    let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/catalog-crds.yaml");
+    let kubectl = |args: &[&str]| api.kubectl(User::Admin, args, "").ok();
+    kubectl(&["apply", "--server-side", "--filename", crds]);
+    kubectl(&[
+        "wait",
+        "--for=condition=Established",
+        "--timeout=60s",
+        "--filename",
+        crds,
+    ]);
+    for (short, resource) in [
+        ("ce", "cells"),
+        ("clp", "cloudproviders"),
+        ("plp", "placementpolicies"),
+        ("ti", "tiers"),
+        ("mic", "mysqlinstanceclaims.db"),
+    ] {
+        let found = api.kubectl(User::Admin, &["get", short, "--all-namespaces", "--v=6"], "");
+        let asked = format!(
+            "/apis/{}platform.example.org/v1alpha1/",
+            if resource.contains('.') { "db." } else { "" }
+        );
+        let plural = resource.split('.').next().unwrap();
+        assert!(
+            found.stderr.contains(&asked) && found.stderr.contains(&format!("/{plural}?")),
+            "wanted: {short} is {resource}; saw: {found}"
+        );
+    }
 }
 
 fn functions(cloud: &Cloud) {
