@@ -175,6 +175,9 @@ fn databases_that_are_there_live_on_while_their_cell_or_tier_or_a_policy_is_not_
             .answer()
             .untouched();
     }
+    let labelled = running().set("/metadata/labels", json!({"a": "b"}));
+    let answered = update(&running(), &labelled).held_by(&policy).answer();
+    assert_eq!(answered.warnings(), Vec::<String>::new(), "nothing was asked of it");
     let warnings = update(&running(), &running().with("size", "large"))
         .held_by(&policy)
         .answer()

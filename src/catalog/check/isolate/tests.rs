@@ -173,6 +173,7 @@ fn a_policy_that_is_wrong_is_known_by_what_it_is_about() {
         json!({ "match": { "cell": ["payments"] }, "validations": bad }),
         json!({ "match": [], "validations": bad }),
         json!({ "macth": cells, "validations": bad }),
+        json!({ "match": cells, "modes": "Warn", "validations": bad }),
         json!({ "match": cells, "spec.validations": bad }),
         json!([]),
         Value::Null,
@@ -214,4 +215,24 @@ fn why_is_short_however_long_the_problem_is() {
     let isolated = isolate(&objects(&values));
     let why = &isolated.snapshot.not_accepted().cells["payments"];
     assert!(why.len() < 300, "{}", why.len());
+}
+
+#[test]
+fn a_snapshot_shares_the_cells_that_are_the_same_and_no_other() {
+    let mut values = builtin_values();
+    let mut copy = find(&mut values, "Cell", "payments").clone();
+    copy["metadata"]["name"] = json!("billing");
+    values.push(copy);
+    let old = isolate(&objects(&values)).snapshot;
+    find(&mut values, "Cell", "billing")["spec"]["candidates"][0]["scores"]["cost"] = json!(0.1);
+    let new = isolate(&objects(&values)).snapshot;
+    let shared = new.clone().sharing_with(&old);
+    assert_eq!(format!("{shared:?}"), format!("{new:?}"));
+    let is_shared = |name: &str| std::ptr::eq(old.cell(name).unwrap(), shared.cell(name).unwrap());
+    assert!(is_shared("payments") && !is_shared("billing"));
+    // A cloud that closes is in every cell that has a candidate there.
+    find(&mut values, "CloudProvider", "aws")["spec"]["cordoned"] = json!({ "reason": "drill" });
+    let closed = isolate(&objects(&values)).snapshot;
+    let shared = closed.clone().sharing_with(&new);
+    assert_eq!(format!("{shared:?}"), format!("{closed:?}"));
 }
