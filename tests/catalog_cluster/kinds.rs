@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use idp_multicloud::yaml;
 use serde_json::{Value, json};
 
-use super::admission::{apply, cell};
+use super::admission::{apply, cell, delete, object};
 use crate::Case;
 use crate::support::cluster::apiserver::{User, run};
 use crate::support::cluster::platform::Platform;
@@ -85,78 +86,46 @@ fn exactly(value: &Value) -> Value {
 }
 
 fn survive(platform: &Platform) {
-    let folder = platform.api.folder("every-field");
-    fs::write(folder.join("every-field.yaml"), EVERY_FIELD).unwrap();
-    let builtin = run(catalog(&["show", "--output", "yaml"]), "").ok();
-    fs::write(folder.join("builtin.yaml"), &builtin).unwrap();
-    let shown = run(
-        catalog(&["show", "--output", "json", "--catalog", folder.to_str().unwrap()]),
-        "",
-    )
-    .ok();
-    let shown: Value = serde_json::from_str(&shown).unwrap();
-    for dry_run in [false, true] {
-        let way = if dry_run {
-            "--server-side"
-        } else {
-            "--server-side=false"
-        };
-        let items = shown["items"].as_array().unwrap().iter();
-        let ours = items
-            .filter(|object| ["everything", "lab", "metal"].contains(&object["metadata"]["name"].as_str().unwrap()));
-        for object in ours {
-            let kind = object["kind"].as_str().unwrap();
-            let name = object["metadata"]["name"].as_str().unwrap();
-            let apply = [
-                "apply",
-                way,
-                "--validate=strict",
-                "--force-conflicts",
-                "--filename",
-                "-",
-            ];
-            let apply: Vec<&str> = apply
-                .into_iter()
-                .filter(|arg| dry_run || *arg != "--force-conflicts")
-                .collect();
-            platform.api.kubectl(User::Admin, &apply, &object.to_string()).ok();
-            let read = platform
-                .api
-                .kubectl(User::Admin, &["get", kind, name, "--output", "json"], "")
-                .ok();
-            let read: Value = serde_json::from_str(&read).unwrap();
-            assert_eq!(exactly(&read["spec"]), exactly(&object["spec"]), "{kind} {name}");
+    let ours = yaml::documents(EVERY_FIELD).unwrap();
+    let own =
+        |object: &Value| [&object["kind"], &object["metadata"]["name"]].map(|word| word.as_str().unwrap().to_owned());
+    let mut read = Vec::new();
+    for way in [&["apply"][..], &["apply", "--server-side"], &["create"]] {
+        for object in &ours {
+            let args = [way, &["--validate=strict", "--filename", "-"]].concat();
+            platform.api.kubectl(User::Admin, &args, &object.to_string()).ok();
+        }
+        read.clear();
+        for object in &ours {
+            let [kind, name] = own(object);
+            let get = ["get", &kind, &name, "--output", "json"];
+            let stored: Value = serde_json::from_str(&platform.api.kubectl(User::Admin, &get, "").ok()).unwrap();
+            assert_eq!(
+                exactly(&stored["spec"]),
+                exactly(&object["spec"]),
+                "{way:?} {kind} {name}"
+            );
+            read.push(stored);
+        }
+        for object in ours.iter().rev() {
+            let [kind, name] = own(object);
+            platform.api.kubectl(User::Admin, &["delete", &kind, &name], "").ok();
         }
     }
-    // In one piece again, it is the same catalog.
-    let mut items = Vec::new();
-    for object in shown["items"].as_array().unwrap() {
-        let (kind, name) = (
-            object["kind"].as_str().unwrap(),
-            object["metadata"]["name"].as_str().unwrap(),
-        );
-        let read = platform
-            .api
-            .kubectl(User::Admin, &["get", kind, name, "--output", "json"], "")
-            .ok();
-        items.push(serde_json::from_str::<Value>(&read).unwrap());
-    }
-    let again = platform.api.folder("every-field-again");
-    let documents: Vec<String> = items.iter().map(Value::to_string).collect();
-    fs::write(again.join("all.yaml"), documents.join("\n---\n")).unwrap();
-    let revision = |folder: &std::path::Path| {
+    // What is read back is the same catalog as what was written.
+    let builtin = run(catalog(&["show", "--output", "yaml"]), "").ok();
+    let revision = |name: &str, text: String| {
+        let folder = platform.api.folder(name);
+        fs::write(folder.join("ours.yaml"), text).unwrap();
+        fs::write(folder.join("builtin.yaml"), &builtin).unwrap();
         let checked = run(catalog(&["check", "--output", "json", folder.to_str().unwrap()]), "").ok();
         serde_json::from_str::<Value>(&checked).unwrap()["revision"].clone()
     };
-    assert_eq!(revision(&again), revision(&folder));
-    for (kind, name) in [
-        ("placementpolicy", "everything"),
-        ("cell", "everything"),
-        ("tier", "lab"),
-        ("cloudprovider", "metal"),
-    ] {
-        platform.api.kubectl(User::Admin, &["delete", kind, name], "").ok();
-    }
+    let again: Vec<String> = read.iter().map(Value::to_string).collect();
+    assert_eq!(
+        revision("read-back", again.join("\n---\n")),
+        revision("written", EVERY_FIELD.to_owned())
+    );
 }
 
 fn explained(platform: &Platform) {
@@ -228,10 +197,15 @@ fn columns(platform: &Platform) {
         words(&get(&["cloudprovider", "aws"]), 0),
         ["NAME", "CLOSED", "ACCEPTED", "AGE"]
     );
-    platform
-        .api
-        .kubectl(User::Admin, &["delete", "cell", "columns"], "")
-        .ok();
+    let condition = json!([{"expression": "claim.ha", "message": "m"}]);
+    let spec = json!({"mode": "Audit", "match": {"namespaces": ["columns"]}, "validations": condition});
+    apply(platform, &object("PlacementPolicy", "columns", spec)).ok();
+    let policies = get(&["placementpolicy", "columns"]);
+    assert_eq!(words(&policies, 0), ["NAME", "MODE", "ACCEPTED", "AGE"]);
+    assert_eq!(words(&policies, 1)[..2], ["columns", "Audit"]);
+    for kind in ["cell", "placementpolicy"] {
+        delete(platform, kind, "columns");
+    }
 }
 
 fn named(platform: &Platform) {
