@@ -111,11 +111,13 @@ pub async fn run(
     ended: impl Future<Output = Ended>,
 ) -> io::Result<()> {
     let handle = Handle::new();
+    let mut following = tokio::task::JoinSet::new();
     let folder = match changes {
         Changes::None => None,
         Changes::Folder(folder) => Some(folder),
         Changes::Cluster(client) => {
-            tokio::spawn(follow::run(Arc::downgrade(&state), cluster::follow(client)));
+            let start = move || cluster::follow(client.clone());
+            following.spawn(follow::run(Arc::downgrade(&state), start));
             None
         }
     };
@@ -206,10 +208,15 @@ mod tests {
     use crate::catalog::builtin;
 
     fn state() -> Arc<State> {
+        state_of(Live::new(builtin::load().unwrap()), None)
+    }
+
+    /// A server's state, with defaults for what does not matter.
+    pub(super) fn state_of(catalog: Live, followed: Option<Followed>) -> Arc<State> {
         Arc::new(State {
-            catalog: Live::new(builtin::load().unwrap()),
+            catalog,
             catalog_refusal: ArcSwapOption::empty(),
-            followed: None,
+            followed,
             settings: Settings::default(),
             request_timeout: Duration::from_secs(10),
             metrics: Metrics::default(),

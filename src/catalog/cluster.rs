@@ -1,5 +1,6 @@
 //! The catalog as objects of a cluster: listed once, or followed for as long as a server runs.
 
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, Stream, StreamExt, select_all};
@@ -10,6 +11,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Config, ResourceExt};
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::check::{KINDS, Object};
@@ -18,8 +20,15 @@ use super::{API_VERSION, GROUP, VERSION};
 /// After how many seconds the API server ends a watch. It is asked for anew, so nothing is missed.
 const WATCH: u32 = 60;
 
-/// How long a connection may be silent before it counts as dead: longer than a watch that has nothing to say.
-const SILENCE: Duration = Duration::from_secs(75);
+/// How long a connection may be silent before it counts as dead: longer than a watch that has nothing to say, and less than
+/// the five seconds more after which the watcher would ask again without telling.
+const SILENCE: Duration = Duration::from_secs(64);
+
+/// How long a connection may take to come about, its TLS handshake included.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// The longest that is waited after a failure; what works for longer is no failure in a row.
+const LONGEST: Duration = Duration::from_secs(10);
 
 /// How long changes are gathered after one was told.
 const GATHERED: Duration = Duration::from_millis(250);
@@ -37,8 +46,13 @@ pub enum News {
 ///
 /// # Errors
 /// The configuration cannot be used.
-pub fn client(mut config: Config) -> kube::Result<Client> {
-    config.read_timeout = Some(SILENCE);
+pub fn client(config: Config) -> kube::Result<Client> {
+    impatient(config, CONNECT, SILENCE)
+}
+
+fn impatient(mut config: Config, connect: Duration, silence: Duration) -> kube::Result<Client> {
+    config.connect_timeout = Some(connect);
+    config.read_timeout = Some(silence);
     config.reset_reader_on_write = true;
     Client::try_from(config)
 }
@@ -57,7 +71,7 @@ pub async fn load(client: Client) -> Result<Vec<Object>, String> {
     Ok(objects)
 }
 
-/// Follows the catalog's objects until nobody listens any more.
+/// Follows the catalog's objects until nobody listens any more. That there are no more news is a bug of ours.
 ///
 /// # Panics
 /// Outside a tokio runtime.
@@ -86,44 +100,59 @@ async fn watch(client: &Client, tell: &mpsc::Sender<News>) {
     let mut events = select_all(events);
     let mut due: Option<Instant> = None;
     let mut earliest = Instant::now();
+    let mut told = None;
     loop {
-        let all_known = kinds.iter().all(|followed| followed.known);
-        tokio::select! {
+        let all_known = kinds
+            .iter()
+            .all(|followed| matches!(followed.standing, Standing::Current));
+        let news = tokio::select! {
             () = sleep_until(due.unwrap_or(earliest)), if due.is_some() && all_known => {
-                let objects = kinds.iter().flat_map(Followed::objects).collect();
-                if tell.send(News::Objects(objects)).await.is_err() {
-                    return;
-                }
+                let stores: Vec<_> = kinds.iter().map(|followed| (followed.kind, followed.objects.clone())).collect();
+                // A large catalog takes a while, and who else is on this thread is not to wait for it.
+                let Ok(objects) = spawn_blocking(move || stores.iter().flat_map(objects).collect()).await else { return };
                 due = None;
                 earliest = Instant::now() + GATHERED;
+                told = None;
+                News::Objects(objects)
             }
             Some((i, event)) = events.next() => {
                 let Some(followed) = kinds.get_mut(i) else { continue };
-                match event {
-                    Ok(event) => {
-                        if followed.take(&event) {
-                            due.get_or_insert(earliest);
-                        }
-                    }
-                    Err(error) => {
-                        followed.known = false;
-                        if let Some(why) = why(followed.kind, &error)
-                            && tell.send(News::Away(why)).await.is_err()
-                        {
-                            return;
-                        }
-                    }
+                if followed.take(event) {
+                    due.get_or_insert(earliest);
                 }
+                // All kinds fail together, as a rule, and one after the other: it is said once.
+                let mut away = kinds.iter().filter_map(|followed| match &followed.standing {
+                    Standing::Away(why) => Some(why),
+                    _ => None,
+                });
+                if away.clone().any(|why| told.as_ref() == Some(why)) {
+                    continue;
+                }
+                let Some(why) = away.next().cloned() else { continue };
+                told = Some(why.clone());
+                News::Away(why)
             }
+        };
+        if tell.send(news).await.is_err() {
+            return;
         }
     }
+}
+
+/// Whether the objects held are those that the cluster has.
+enum Standing {
+    /// They are.
+    Current,
+    /// They are being listed.
+    Listed,
+    /// They cannot be listed or watched, for this reason.
+    Away(String),
 }
 
 /// The objects of one kind.
 struct Followed {
     kind: &'static str,
-    /// Whether they are those that the cluster has.
-    known: bool,
+    standing: Standing,
     writer: Writer<DynamicObject>,
     objects: Store<DynamicObject>,
 }
@@ -133,28 +162,34 @@ impl Followed {
         let writer = Writer::new(resource(kind));
         Self {
             kind,
-            known: false,
+            standing: Standing::Listed,
             objects: writer.as_reader(),
             writer,
         }
     }
 
     /// Whether there may be something to tell.
-    fn take(&mut self, event: &Event<DynamicObject>) -> bool {
-        self.writer.apply_watcher_event(event);
+    fn take(&mut self, event: watcher::Result<Event<DynamicObject>>) -> bool {
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                self.standing = why(self.kind, &error).map_or(Standing::Listed, Standing::Away);
+                return false;
+            }
+        };
+        self.writer.apply_watcher_event(&event);
         match event {
-            Event::InitDone => self.known = true,
+            Event::InitDone => self.standing = Standing::Current,
             Event::Apply(_) | Event::Delete(_) => {}
             Event::Init | Event::InitApply(_) => return false,
         }
         true
     }
+}
 
-    fn objects(&self) -> impl Iterator<Item = Object> {
-        let objects = self.objects.state();
-        let objects: Vec<&DynamicObject> = objects.iter().map(AsRef::as_ref).collect();
-        sorted(self.kind, objects.into_iter()).into_iter()
-    }
+fn objects((kind, store): &(&'static str, Store<DynamicObject>)) -> Vec<Object> {
+    let objects = store.state();
+    sorted(kind, objects.iter().map(AsRef::as_ref))
 }
 
 type Events = BoxStream<'static, watcher::Result<Event<DynamicObject>>>;
@@ -163,28 +198,34 @@ type Events = BoxStream<'static, watcher::Result<Event<DynamicObject>>>;
 /// is missed, and it shows when the failure is over.
 fn events(start: impl Fn() -> Events) -> impl Stream<Item = watcher::Result<Event<DynamicObject>>> {
     stream::unfold((start, None, 0), async |(start, running, failures)| {
-        let mut running: Events = if let Some(running) = running {
+        let (began, mut running): (Instant, Events) = if let Some(running) = running {
             running
         } else {
             if failures > 0 {
                 sleep(pause(failures)).await;
             }
-            start()
+            (Instant::now(), start())
         };
         match running.next().await? {
             Ok(event) => {
-                let failures = if matches!(event, Event::InitDone) { 0 } else { failures };
                 let event = event.modify(|object| object.managed_fields_mut().clear());
-                Some((Ok(event), (start, Some(running), failures)))
+                Some((Ok(event), (start, Some((began, running)), failures)))
             }
-            Err(error) => Some((Err(error), (start, None, failures + 1))),
+            Err(error) => {
+                // A list alone is no success: who may list and not watch would be asked twice a second.
+                let row = if began.elapsed() > LONGEST { 0 } else { failures };
+                Some((Err(error), (start, None, row + 1)))
+            }
         }
     })
 }
 
-/// How long to wait after so many failures in a row: half a second, then twice as long each time, up to 8 s.
+/// How long to wait after so many failures in a row: half a second, then twice as long each time, up to 8 s; and up to a
+/// quarter more, up to [`LONGEST`], so that not all servers ask at once when the API server is back.
 fn pause(failures: u32) -> Duration {
-    Duration::from_millis(250 << failures.min(5))
+    let least = 250 << failures.min(5);
+    let more = RandomState::new().hash_one(failures) % (least / 4);
+    Duration::from_millis(least + more)
 }
 
 fn resource(kind: &str) -> ApiResource {
@@ -254,7 +295,9 @@ fn told(kind: &str, error: &kube::Error) -> String {
     let remedy = match error {
         kube::Error::Api(status) => match status.code {
             401 => "log in to the cluster again",
-            403 => "give this account the right to list and watch the kinds of the catalog",
+            403 => {
+                "give this account the right to list and watch the kinds of the catalog, as manifests/catalog-rbac.yaml does"
+            }
             404 => "install the kinds of the catalog: idp-multicloud crd --catalog | kubectl apply --server-side -f -",
             _ => "it is tried again",
         },
@@ -262,3 +305,6 @@ fn told(kind: &str, error: &kube::Error) -> String {
     };
     format!("the cluster does not tell its {kind} objects ({remedy}): {said}")
 }
+
+#[cfg(test)]
+mod tests;

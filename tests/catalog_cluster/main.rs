@@ -7,6 +7,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::float_cmp,
     clippy::needless_pass_by_value,
     reason = "a test fails by panicking, and its values are made where they are used"
 )]
@@ -21,7 +22,9 @@ mod support {
 mod admission;
 mod controller;
 mod kinds;
+mod outage;
 mod policies;
+mod source;
 mod writers;
 
 use std::process::ExitCode;
@@ -38,9 +41,12 @@ fn main() -> ExitCode {
         (false, ("kinds", kinds::CASES)),
         (false, ("policies", policies::CASES)),
         (false, ("admission", admission::CASES)),
+        (false, ("source", source::CASES)),
+        (false, ("outage", outage::CASES)),
         (true, ("controller", controller::CASES)),
         (true, ("admission", admission::ALONE)),
         (true, ("policies", policies::ALONE)),
+        (true, ("source", source::ALONE)),
         (true, ("writers", writers::CASES)),
     ];
     shared::run(|| Ok(Platform::following(Binaries::find()?)), rooms)

@@ -1,6 +1,6 @@
 //! etcd and a Kubernetes API server on free loopback ports, and clients for its users.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read, Write as _};
@@ -15,7 +15,7 @@ use axum::http::Request;
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -188,7 +188,9 @@ pub struct ApiServer {
     _sweeper: Guard,
     controllers: OnceLock<Process>,
     apiserver: Process,
-    _etcd: Process,
+    args: Vec<OsString>,
+    etcd: Process,
+    etcd_url: String,
     clients: Vec<kube::Client>,
     runtime: Runtime,
     pub binaries: Binaries,
@@ -201,7 +203,7 @@ impl ApiServer {
         let dir = tempfile::tempdir().unwrap();
         let sweeper = Guard::over_folder(dir.path());
         let at = |name: &str| dir.path().join(name);
-        let mut etcd = etcd(&binaries, dir.path());
+        let etcd = etcd(&binaries, dir.path());
         let authority = Authority::new();
         let pair = authority.issue(&["localhost", "kubernetes.default.svc"], &at("apiserver"));
         let tokens: Vec<String> = User::ALL.iter().map(|_| random()).collect();
@@ -244,7 +246,8 @@ impl ApiServer {
         ] {
             command.arg(format!("--{flag}={value}"));
         }
-        let mut apiserver = Process::start(command, &at("apiserver.log"));
+        let args = command.get_args().map(OsStr::to_owned).collect();
+        let apiserver = Process::start(command, &at("apiserver.log"));
 
         let runtime = Runtime::new().unwrap();
         let mut clients = Vec::new();
@@ -261,33 +264,67 @@ impl ApiServer {
             });
             clients.push(client);
         }
-        let began = Instant::now();
-        let ready = |client: &kube::Client| {
-            let request = Request::get("/readyz").body(Body::empty()).unwrap();
-            runtime
-                .block_on(client.send(request))
-                .is_ok_and(|response| response.status().is_success())
-        };
-        while !ready(&clients[0]) {
-            etcd.0.assert_running();
-            apiserver.assert_running();
-            assert!(
-                began.elapsed() < START,
-                "the API server is not ready:\n{}",
-                apiserver.log_end()
-            );
-            thread::sleep(Duration::from_millis(100));
-        }
-        Self {
+        let mut started = Self {
             _sweeper: sweeper,
             controllers: OnceLock::new(),
             apiserver,
-            _etcd: etcd.0,
+            args,
+            etcd: etcd.0,
+            etcd_url: etcd.1,
             clients,
             runtime,
             binaries,
             dir,
+        };
+        started.await_ready();
+        started
+    }
+
+    fn await_ready(&mut self) {
+        let began = Instant::now();
+        let ready = |server: &Self| {
+            let request = Request::get("/readyz").body(Body::empty()).unwrap();
+            let answer = server.block_on(server.clients[0].send(request));
+            answer.is_ok_and(|response| response.status().is_success())
+        };
+        while !ready(self) {
+            self.etcd.assert_running();
+            self.apiserver.assert_running();
+            assert!(
+                began.elapsed() < START,
+                "the API server is not ready:\n{}",
+                self.apiserver.log_end()
+            );
+            thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// Kills the API server.
+    pub fn kill(&mut self) {
+        self.apiserver.end();
+    }
+
+    /// Starts the API server again.
+    pub fn start_again(&mut self) {
+        let mut command = Command::new(&self.binaries.apiserver);
+        command.args(&self.args);
+        self.apiserver = Process::start(command, &self.dir.path().join("apiserver.log"));
+        self.await_ready();
+    }
+
+    /// Makes etcd forget every version but the newest: a watch cannot go on from an older one.
+    pub fn forget_history(&self) {
+        let ask = |path: &str, body: Value| {
+            self.block_on(async {
+                let client = kube::Client::try_from(kube::Config::new(self.etcd_url.parse().unwrap())).unwrap();
+                call(&client, "POST", path, "application/json", Some(&body))
+                    .await
+                    .unwrap()
+                    .ok()
+            })
+        };
+        let newest = ask("/v3/kv/range", json!({"key": "AA=="}))["header"]["revision"].clone();
+        ask("/v3/kv/compaction", json!({"revision": newest, "physical": true}));
     }
 
     /// Runs the controllers that delete namespaces and garbage, from now on.
@@ -413,7 +450,7 @@ fn kubeconfig_path(dir: &Path, user: User) -> PathBuf {
 }
 
 fn kubeconfig(port: u16, authority: &Path, token: &str) -> String {
-    serde_json::json!({
+    json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "test",
         "clusters": [{"name": "test", "cluster": {
             "server": format!("https://127.0.0.1:{port}"), "certificate-authority": authority,

@@ -431,20 +431,20 @@ fn put_catalog(api: &ApiServer, source: Source) {
         fs::write(catalog_folder(api).join("archive.yaml"), ARCHIVE).unwrap();
         return;
     }
-    let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/catalog-crds.yaml");
-    let crds = crds.to_str().unwrap();
-    let apply = ["apply", "--server-side", "--filename"];
-    api.kubectl(User::Admin, &[&apply[..], &[crds]].concat(), "").ok();
-    let established = [
-        "wait",
-        "--for=condition=Established",
-        "--timeout=60s",
-        "--filename",
-        crds,
-    ];
-    api.kubectl(User::Admin, &established, "").ok();
+    install_kinds(api);
+    let apply = ["apply", "--server-side", "--filename", "-"];
     for text in [&builtin, ARCHIVE] {
-        api.kubectl(User::Admin, &[&apply[..], &["-"]].concat(), text).ok();
+        api.kubectl(User::Admin, &apply, text).ok();
+    }
+}
+
+/// Installs the kinds of the catalog, and waits until they are served.
+pub fn install_kinds(api: &ApiServer) {
+    let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/catalog-crds.yaml");
+    let crds = ["--filename", crds.to_str().unwrap()];
+    let established = ["wait", "--for=condition=Established", "--timeout=60s"];
+    for command in [&["apply", "--server-side"][..], &established] {
+        api.kubectl(User::Admin, &[command, &crds].concat(), "").ok();
     }
 }
 

@@ -42,6 +42,11 @@ impl Process {
         }
     }
 
+    /// Kills it.
+    pub fn end(&mut self) {
+        self.child.end();
+    }
+
     /// How much processor time it has taken.
     pub fn cpu(&self) -> Duration {
         self.child.cpu()
