@@ -1,5 +1,5 @@
 use super::*;
-use crate::catalog::check::check;
+use crate::catalog::check::{check, isolate};
 use crate::catalog::folder::objects;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -114,4 +114,17 @@ fn a_server_that_is_told_later_has_nothing_before() {
     live.replace(snapshot(0));
     assert_eq!(in_force(&live), revision(0));
     assert!(live.current().unwrap().past.is_empty());
+}
+
+#[test]
+fn what_is_refused_can_change_while_the_revision_stays() {
+    let policy = "apiVersion: platform.example.org/v1alpha1\nkind: PlacementPolicy\nmetadata: {name: p}\nspec: {validations: []}";
+    let live = Live::new(snapshot(0));
+    live.replace(isolate(&objects("a.yaml", policy).unwrap()).snapshot);
+    let refused = |live: &Live| live.current().unwrap().snapshot().not_accepted().policies.len();
+    assert_eq!(refused(&live), 1);
+    let since = live.current().unwrap().since();
+    live.replace(isolate(&[]).snapshot);
+    assert_eq!((refused(&live), live.current().unwrap().since()), (0, since));
+    assert_eq!(live.current().unwrap().past.len(), 1);
 }
