@@ -3,12 +3,12 @@
 
 use serde_json::Value;
 
-use super::Operation;
 use super::answer::{Answer, Outcome, limited};
 use super::envelope::Review;
+use super::{Write, write};
 use crate::catalog::check::problems_of_each;
 use crate::catalog::{API_VERSION, GROUP, KINDS, Object, VERSION, effects};
-use crate::claim::{Cause, Problem, Shown};
+use crate::claim::{Cause, Problem};
 
 /// How many consequences are told one by one.
 const MOST_TOLD: usize = 10;
@@ -17,30 +17,11 @@ const MOST_TOLD: usize = 10;
 /// is not the cluster's.
 #[must_use]
 pub fn answer(review: &Review<'_, Value>, current: Option<&[Object]>) -> Answer<'static> {
-    let head = match &review.head {
-        Ok(head) => head,
-        Err(why) => return Answer::malformed("request", format!("cannot be read: {}", Shown(why))),
-    };
-    let Some((group, version, kind)) = head.kind() else {
-        return Answer::malformed("request.kind", "is missing");
-    };
-    let is_write = matches!(head.operation(), Operation::Create | Operation::Update);
-    if group != GROUP || !KINDS.contains(&kind) || head.is_subresource() || !is_write {
-        return Answer::not_ours();
-    }
-    if version != VERSION {
-        let message = format!(
-            "{GROUP}/{} of {kind} is not known to this server; use {VERSION}",
-            Shown(version)
-        );
-        return Answer::malformed("apiVersion", message);
-    }
-    let (object, stored) = match &review.objects {
-        Ok((object, stored)) => (object.as_ref(), stored.as_ref()),
-        Err(why) => return Answer::malformed("object", format!("cannot be read: {}", Shown(why))),
-    };
-    let Some(object) = object else {
-        return Answer::malformed("object", "is missing from the review");
+    let Write {
+        kind, object, stored, ..
+    } = match write(review, GROUP, VERSION, &KINDS) {
+        Ok(write) => write,
+        Err(answer) => return answer,
     };
     if object.get("apiVersion").is_none_or(|given| given != API_VERSION)
         || object.get("kind").is_none_or(|given| given != kind)

@@ -28,6 +28,7 @@ pub mod validate;
 
 use crate::catalog::live::Held;
 use crate::claim::{Cause, GROUP, KIND, Problem, Shown, VERSION};
+use envelope::Head;
 
 pub use answer::{Answer, Edit, Outcome, Placed, Policies};
 pub use envelope::{Review, Unreadable};
@@ -104,37 +105,68 @@ impl Operation {
     }
 }
 
-/// Answers one review. [`envelope::read`] makes it from bytes and [`envelope::write`] makes bytes of the answer.
-#[must_use]
-pub fn answer<'a>(webhook: Webhook, review: &'a Review<'a>, catalog: &'a Held, settings: &Settings) -> Answer<'a> {
+/// A write of an object of ours.
+struct Write<'r, O> {
+    head: &'r Head<'r>,
+    kind: &'r str,
+    object: &'r O,
+    stored: Option<&'r O>,
+}
+
+/// What a review writes, if it is a write of one of `kinds` in this group and version; else the answer.
+fn write<'r, O>(
+    review: &'r Review<'_, O>,
+    group: &str,
+    version: &str,
+    kinds: &[&str],
+) -> Result<Write<'r, O>, Answer<'static>> {
     let head = match &review.head {
         Ok(head) => head,
-        Err(why) => return Answer::malformed("request", format!("cannot be read: {}", Shown(why))),
+        Err(why) => return Err(Answer::malformed("request", format!("cannot be read: {}", Shown(why)))),
     };
-    let Some((group, version, kind)) = head.kind() else {
-        return Answer::malformed("request.kind", "is missing");
+    let Some((given_group, given_version, kind)) = head.kind() else {
+        return Err(Answer::malformed("request.kind", "is missing"));
     };
-    if group != GROUP || kind != KIND || head.is_subresource() {
-        return Answer::not_ours();
+    if given_group != group || !kinds.contains(&kind) || head.is_subresource() {
+        return Err(Answer::not_ours());
     }
     match head.operation() {
         Operation::Create | Operation::Update => {}
-        Operation::Delete | Operation::Connect => return Answer::not_ours(),
-        Operation::Unknown => return Answer::malformed("request.operation", "must be a word of the admission API"),
+        Operation::Delete | Operation::Connect => return Err(Answer::not_ours()),
+        Operation::Unknown => {
+            return Err(Answer::malformed(
+                "request.operation",
+                "must be a word of the admission API",
+            ));
+        }
     }
-    if version != VERSION {
+    if given_version != version {
         let message = format!(
-            "{GROUP}/{} of {KIND} is not known to this server; use {VERSION}",
-            Shown(version)
+            "{group}/{} of {kind} is not known to this server; use {version}",
+            Shown(given_version)
         );
-        return Answer::malformed("apiVersion", message);
+        return Err(Answer::malformed("apiVersion", message));
     }
-    let (object, stored) = match &review.objects {
-        Ok((object, stored)) => (object.as_ref(), stored.as_ref()),
-        Err(why) => return Answer::malformed("object", format!("cannot be read: {}", Shown(why))),
-    };
-    let Some(object) = object else {
-        return Answer::malformed("object", "is missing from the review");
+    match &review.objects {
+        Err(why) => Err(Answer::malformed("object", format!("cannot be read: {}", Shown(why)))),
+        Ok((None, _)) => Err(Answer::malformed("object", "is missing from the review")),
+        Ok((Some(object), stored)) => Ok(Write {
+            head,
+            kind,
+            object,
+            stored: stored.as_ref(),
+        }),
+    }
+}
+
+/// Answers one review of a claim. [`envelope::read`] makes it from bytes and [`envelope::write`] makes bytes of the answer.
+#[must_use]
+pub fn answer<'a>(webhook: Webhook, review: &'a Review<'a>, catalog: &'a Held, settings: &Settings) -> Answer<'a> {
+    let Write {
+        head, object, stored, ..
+    } = match write(review, GROUP, VERSION, &[KIND]) {
+        Ok(write) => write,
+        Err(answer) => return answer,
     };
     for (field, object) in [("object", Some(object)), ("oldObject", stored)] {
         if object.is_some_and(|object| !object.is_of(GROUP, VERSION, KIND)) {
