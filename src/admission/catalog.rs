@@ -21,7 +21,7 @@ pub fn answer(review: &Review<'_, Value>, current: Option<&[Object]>) -> Answer<
         kind, object, stored, ..
     } = match write(review, GROUP, VERSION, &KINDS) {
         Ok(write) => write,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     if object.get("apiVersion").is_none_or(|given| given != API_VERSION)
         || object.get("kind").is_none_or(|given| given != kind)

@@ -119,25 +119,23 @@ fn write<'r, O>(
     group: &str,
     version: &str,
     kinds: &[&str],
-) -> Result<Write<'r, O>, Answer<'static>> {
+) -> Result<Write<'r, O>, Box<Answer<'static>>> {
+    let malformed = |field, message: String| Err(Box::new(Answer::malformed(field, message)));
     let head = match &review.head {
         Ok(head) => head,
-        Err(why) => return Err(Answer::malformed("request", format!("cannot be read: {}", Shown(why)))),
+        Err(why) => return malformed("request", format!("cannot be read: {}", Shown(why))),
     };
     let Some((given_group, given_version, kind)) = head.kind() else {
-        return Err(Answer::malformed("request.kind", "is missing"));
+        return malformed("request.kind", "is missing".to_owned());
     };
     if given_group != group || !kinds.contains(&kind) || head.is_subresource() {
-        return Err(Answer::not_ours());
+        return Err(Box::new(Answer::not_ours()));
     }
     match head.operation() {
         Operation::Create | Operation::Update => {}
-        Operation::Delete | Operation::Connect => return Err(Answer::not_ours()),
+        Operation::Delete | Operation::Connect => return Err(Box::new(Answer::not_ours())),
         Operation::Unknown => {
-            return Err(Answer::malformed(
-                "request.operation",
-                "must be a word of the admission API",
-            ));
+            return malformed("request.operation", "must be a word of the admission API".to_owned());
         }
     }
     if given_version != version {
@@ -145,11 +143,11 @@ fn write<'r, O>(
             "{group}/{} of {kind} is not known to this server; use {version}",
             Shown(given_version)
         );
-        return Err(Answer::malformed("apiVersion", message));
+        return malformed("apiVersion", message);
     }
     match &review.objects {
-        Err(why) => Err(Answer::malformed("object", format!("cannot be read: {}", Shown(why)))),
-        Ok((None, _)) => Err(Answer::malformed("object", "is missing from the review")),
+        Err(why) => malformed("object", format!("cannot be read: {}", Shown(why))),
+        Ok((None, _)) => malformed("object", "is missing from the review".to_owned()),
         Ok((Some(object), stored)) => Ok(Write {
             head,
             kind,
@@ -166,7 +164,7 @@ pub fn answer<'a>(webhook: Webhook, review: &'a Review<'a>, catalog: &'a Held, s
         head, object, stored, ..
     } = match write(review, GROUP, VERSION, &[KIND]) {
         Ok(write) => write,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     for (field, object) in [("object", Some(object)), ("oldObject", stored)] {
         if object.is_some_and(|object| !object.is_of(GROUP, VERSION, KIND)) {

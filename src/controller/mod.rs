@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `status` | what an object's status should be |
+//! | `written` | what was written, for as long as the cluster has not told of it |
 //! | `ops` | health and metrics |
 //!
 //! It decides nothing: what is in force is what the serving processes take, which ask the same check. One runs; two would
@@ -10,6 +11,7 @@
 
 mod ops;
 mod status;
+mod written;
 
 use std::future::Future;
 use std::io;
@@ -29,6 +31,7 @@ use crate::catalog::followed::Followed;
 use crate::catalog::{Isolated, KINDS, Object, isolate};
 use crate::telemetry::ControllerMetrics;
 use status::Due;
+use written::Written;
 
 /// Who the API server says manages the status.
 const FIELD_MANAGER: &str = "idp-multicloud-controller";
@@ -36,8 +39,10 @@ const FIELD_MANAGER: &str = "idp-multicloud-controller";
 /// How many statuses are written at a time.
 const WRITERS: usize = 8;
 
-/// How long to wait before what could not be written is tried again.
-const AGAIN: Duration = Duration::from_secs(5);
+/// How long to wait before what could not be written is tried again: a second, then twice as long each time, up to 32 s.
+fn pause(failures: u32) -> Duration {
+    Duration::from_secs(1 << failures.min(5))
+}
 
 /// What the controller and its listener share.
 #[derive(Debug)]
@@ -75,7 +80,9 @@ pub async fn run(client: Client, listener: Option<TcpListener>, ended: impl Futu
 async fn write(client: &Client, state: &State) {
     let mut news = cluster::follow(client.clone());
     let mut objects: Option<Arc<Vec<Object>>> = None;
+    let mut written = Written::default();
     let mut again: Option<Instant> = None;
+    let mut failures = 0;
     loop {
         tokio::select! {
             told = news.recv() => match told {
@@ -95,52 +102,67 @@ async fn write(client: &Client, state: &State) {
             },
             () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => {}
         }
-        again = match &objects {
-            Some(objects) if !all_written(client, state, Arc::clone(objects)).await => Some(Instant::now() + AGAIN),
-            _ => None,
-        };
+        let Some(objects) = &objects else { continue };
+        if all_written(client, state, Arc::clone(objects), &mut written).await {
+            (again, failures) = (None, 0);
+        } else {
+            again = Some(Instant::now() + pause(failures));
+            failures += 1;
+        }
     }
 }
 
 /// Writes every status that is not as it should be. Whether all of them are now.
-async fn all_written(client: &Client, state: &State, objects: Arc<Vec<Object>>) -> bool {
+async fn all_written(client: &Client, state: &State, objects: Arc<Vec<Object>>, written: &mut Written) -> bool {
     let now = Time(Timestamp::now());
+    let mut known = std::mem::take(written);
     let judged = tokio::task::spawn_blocking(move || {
+        known.forget_all_but(&objects);
         let Isolated { snapshot, verdicts } = isolate(&objects);
         let refused = KINDS.map(|kind| {
             let of_it = objects.iter().zip(&verdicts).filter(|(object, _)| object.is(kind));
             of_it.filter(|(_, verdict)| !verdict.is_accepted()).count()
         });
         let due = objects.iter().zip(&verdicts);
-        let due = due.filter_map(|(object, verdict)| status::due(object, verdict, &snapshot, &now));
-        (refused, due.collect::<Vec<Due>>())
+        let due = due.filter_map(|(object, verdict)| status::due(object, &known, verdict, &snapshot, &now));
+        let due: Vec<Due> = due.collect();
+        (refused, due, known)
     });
-    let Ok((refused, due)) = judged.await else {
+    let Ok((refused, due, known)) = judged.await else {
         tracing::error!("checking the catalog panicked, which is a bug; statuses stay as they are");
         return false;
     };
+    *written = known;
     for (kind, refused) in KINDS.into_iter().zip(refused) {
         state.metrics.objects_refused(kind, refused);
     }
-    let written = futures::stream::iter(due)
-        .map(|due| is_written(client, state, due))
+    let mut done = futures::stream::iter(due)
+        .map(async |due| (is_written(client, state, &due).await, due))
         .buffer_unordered(WRITERS);
-    written.fold(true, async |all, written| all && written).await
+    let mut all = true;
+    while let Some((done, due)) = done.next().await {
+        all &= done;
+        if done {
+            written.has(due.key, due.status);
+        }
+    }
+    all
 }
 
-async fn is_written(client: &Client, state: &State, due: Due) -> bool {
+async fn is_written(client: &Client, state: &State, due: &Due) -> bool {
     let Due {
         kind,
         name,
         accepted,
         status,
+        ..
     } = due;
     let patch = serde_json::json!({
         "apiVersion": crate::catalog::API_VERSION, "kind": kind, "metadata": { "name": name }, "status": status,
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    let written = cluster::api(client, &kind)
-        .patch_status(&name, &params, &Patch::Apply(patch))
+    let written = cluster::api(client, kind)
+        .patch_status(name, &params, &Patch::Apply(patch))
         .await;
     match written {
         Ok(_) => {

@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Map, Value, json};
 
+use super::written::{Key, Written, key};
 use crate::catalog::{Object, Snapshot, Verdict};
 use crate::placement::cordons;
 
@@ -16,13 +17,21 @@ pub(super) struct Due {
     pub(super) name: String,
     pub(super) accepted: bool,
     pub(super) status: Value,
+    /// What it was judged by.
+    pub(super) key: Option<Key>,
 }
 
 /// The status of `object`, where it is not what it has. `now` is when a condition changes that does.
-pub(super) fn due(object: &Object, verdict: &Verdict, snapshot: &Snapshot, now: &Time) -> Option<Due> {
+pub(super) fn due(
+    object: &Object,
+    written: &Written,
+    verdict: &Verdict,
+    snapshot: &Snapshot,
+    now: &Time,
+) -> Option<Due> {
     let text = |pointer| object.value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let (kind, name) = (text("/kind")?, text("/metadata/name")?);
-    let stored = object.value.get("status").unwrap_or(&Value::Null);
+    let stored = written.status_of(object);
     let conditions = stored.get("conditions").and_then(Value::as_array);
     let before = conditions
         .into_iter()
@@ -60,6 +69,7 @@ pub(super) fn due(object: &Object, verdict: &Verdict, snapshot: &Snapshot, now: 
         name,
         accepted: verdict.is_accepted(),
         status,
+        key: key(object),
     })
 }
 

@@ -13,6 +13,7 @@ use crate::support::server::{Server, binary, eventually};
 pub const CASES: &[Case] = &[
     ("it_writes_whether_an_object_is_in_force_and_why_not", statuses),
     ("it_writes_once_and_again_after_a_restart_only_what_is_due", settled),
+    ("many_objects_are_written_once_each", many),
     ("each_account_may_do_what_it_needs_and_no_more", rights),
 ];
 
@@ -211,6 +212,70 @@ fn settled(platform: &Platform) {
         "{}",
         second.stderr()
     );
+}
+
+fn many(platform: &Platform) {
+    let kubectl = |args: &[&str], input: &str| platform.api.kubectl(User::Admin, args, input).ok();
+    let names: Vec<String> = (0..100).map(|i| format!("many-{i}")).collect();
+    let cells: Vec<Value> = names.iter().map(|name| cell(name, "status-many")).collect();
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": cells});
+    let unasked = platform.stop_serving();
+    kubectl(&["create", "--filename", "-"], &list.to_string());
+    drop(unasked);
+    let objects = || -> Vec<Value> {
+        let objects = kubectl(
+            &["get", "cells,tiers,cloudproviders,placementpolicies", "--output=json"],
+            "",
+        );
+        let mut objects: Value = serde_json::from_str(&objects).unwrap();
+        objects["items"].take().as_array().unwrap().clone()
+    };
+    let versions = || -> Vec<Value> {
+        let versions = objects().into_iter();
+        versions
+            .map(|object| object["metadata"]["resourceVersion"].clone())
+            .collect()
+    };
+    let without = |object: &Value| object["status"]["conditions"][0]["type"] != "Accepted";
+    let before = versions();
+    let first = controller(platform);
+    eventually("all are written", || !objects().iter().any(without));
+    // News from before a write have nothing written again.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let written = first.metric("idp_controller_status_writes_total");
+    let changed = before
+        .iter()
+        .zip(versions())
+        .filter(|(before, now)| *before != now)
+        .count();
+    let wanted = f64::from(u32::try_from(changed).unwrap());
+    assert!(
+        changed >= names.len() && written.total_cmp(&wanted).is_eq(),
+        "{written} for {changed}"
+    );
+
+    // A second one agrees with the first, and does no harm.
+    let second = controller(platform);
+    kubectl(
+        &["create", "--filename", "-"],
+        &object("CloudProvider", "status-many", json!({})).to_string(),
+    );
+    let are_true = |object: &Value| object["status"]["conditions"][0]["status"] == "True";
+    eventually("all are in force", || objects().iter().all(are_true));
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let before = versions();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(versions(), before);
+    for controller in [&first, &second] {
+        assert_eq!(
+            controller.metric("idp_controller_status_failures_total").to_string(),
+            "0"
+        );
+    }
+    let mut delete = vec!["delete", "cells", "--wait=false"];
+    delete.extend(names.iter().map(String::as_str));
+    kubectl(&delete, "");
+    kubectl(&["delete", "cloudprovider", "status-many"], "");
 }
 
 fn rights(platform: &Platform) {

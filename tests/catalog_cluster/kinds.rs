@@ -19,8 +19,9 @@ pub const CASES: &[Case] = &[
     ("each_field_is_explained", explained),
     ("columns_tell_at_a_glance", columns),
     ("short_names_and_the_category_reach_them", named),
-    ("what_has_a_wrong_type_is_refused_by_the_api_server", typed),
 ];
+
+pub const ALONE: &[Case] = &[("what_has_a_wrong_type_is_refused_by_the_api_server", typed)];
 
 /// Every field of every kind. Cell and policy are about a cell of their own.
 const EVERY_FIELD: &str = r#"
@@ -246,12 +247,22 @@ fn named(platform: &Platform) {
 }
 
 fn typed(platform: &Platform) {
-    let bad = json!({
-        "apiVersion": "platform.example.org/v1alpha1", "kind": "Tier", "metadata": {"name": "typed"},
-        "spec": {"rtoMinutes": "soon", "requires": "PITR"},
-    });
-    platform
-        .api
-        .kubectl(User::Admin, &["apply", "--filename", "-"], &bad.to_string())
-        .refused(&["spec.rtoMinutes", "spec.requires"]);
+    let apply = |object: &Value| {
+        platform
+            .api
+            .kubectl(User::Admin, &["apply", "--filename", "-"], &object.to_string())
+    };
+    let spec = json!({"rtoMinutes": "soon", "requires": "PITR"});
+    apply(&object("Tier", "typed", spec)).refused(&["spec.rtoMinutes", "spec.requires"]);
+    // Were one of these stored while no server is asked, nobody could read it, nor anything beside it.
+    let mut deep = json!("deep");
+    for _ in 0..200 {
+        deep = json!([deep]);
+    }
+    let nobody_asked = platform.stop_serving();
+    for param in [deep, json!([["nested"]]), json!({"nested": 1}), json!([1])] {
+        let spec = json!({"params": {"p": param}, "validations": [{"expression": "true", "message": "m"}]});
+        apply(&object("PlacementPolicy", "typed", spec)).refused(&["spec.params.p"]);
+    }
+    drop(nobody_asked);
 }

@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         (false, ("admission", admission::CASES)),
         (false, ("source", source::CASES)),
         (false, ("outage", outage::CASES)),
+        (true, ("kinds", kinds::ALONE)),
         (true, ("controller", controller::CASES)),
         (true, ("admission", admission::ALONE)),
         (true, ("policies", policies::ALONE)),

@@ -28,10 +28,14 @@ fn find<'o>(objects: &'o mut [Object], kind: &str, name: &str) -> &'o mut Value 
 }
 
 fn all_due(objects: &[Object], now: &Time) -> Vec<Due> {
+    all_due_after(&Written::default(), objects, now)
+}
+
+fn all_due_after(known: &Written, objects: &[Object], now: &Time) -> Vec<Due> {
     let isolated = isolate(objects);
     let verdicts = objects.iter().zip(&isolated.verdicts);
     verdicts
-        .filter_map(|(object, verdict)| due(object, verdict, &isolated.snapshot, now))
+        .filter_map(|(object, verdict)| due(object, known, verdict, &isolated.snapshot, now))
         .collect()
 }
 
@@ -60,6 +64,39 @@ fn a_status_is_written_once() {
     );
     assert_eq!(find(&mut objects, "Tier", "c0")["status"].as_object().unwrap().len(), 1);
     assert_eq!(all_due(&objects, &at(60)), []);
+}
+
+#[test]
+fn news_from_before_a_write_do_not_have_it_written_again() {
+    let mut objects = objects();
+    for (i, object) in objects.iter_mut().enumerate() {
+        object.value["metadata"]["uid"] = json!(format!("uid-{i}"));
+        object.value["metadata"]["resourceVersion"] = json!("7");
+    }
+    let mut known = Written::default();
+    for due in all_due(&objects, &at(0)) {
+        known.has(due.key, due.status);
+    }
+    known.forget_all_but(&objects);
+    assert_eq!(all_due_after(&known, &objects, &at(60)), []);
+    // What has changed since is written, and it has not changed since then.
+    find(&mut objects, "CloudProvider", "aws")["spec"]["cordoned"] = json!({ "reason": "drill" });
+    let all = all_due_after(&known, &objects, &at(60));
+    let [Due { name, status, .. }] = all.as_slice() else {
+        panic!("{all:?}")
+    };
+    assert_eq!((name.as_str(), &status["open"]), ("payments", &json!(2)));
+    assert_eq!(status["conditions"][0]["lastTransitionTime"], "1970-01-01T00:00:00Z");
+    // Another version is what the cluster has, whoever wrote it.
+    find(&mut objects, "Tier", "c0")["metadata"]["resourceVersion"] = json!("8");
+    known.forget_all_but(&objects);
+    let names = |all: Vec<Due>| all.into_iter().map(|due| due.name).collect::<Vec<_>>();
+    let mut all = names(all_due_after(&known, &objects, &at(120)));
+    all.sort();
+    assert_eq!(all, ["c0", "payments"]);
+    // A new object of the old name is another one.
+    find(&mut objects, "Tier", "c1")["metadata"]["uid"] = json!("new");
+    assert_eq!(all_due_after(&known, &objects, &at(120)).len(), 3);
 }
 
 #[test]
