@@ -54,7 +54,7 @@ struct State {
 /// Runs until `ended` resolves.
 ///
 /// # Errors
-/// The listener cannot be served from.
+/// The listener cannot be served from, or the catalog cannot be followed any more.
 pub async fn run(client: Client, listener: Option<TcpListener>, ended: impl Future<Output = ()>) -> io::Result<()> {
     let state = Arc::new(State {
         followed: Followed::new(),
@@ -68,7 +68,7 @@ pub async fn run(client: Client, listener: Option<TcpListener>, ended: impl Futu
     };
     tokio::select! {
         served = serving => served,
-        () = write(&client, &state) => Ok(()),
+        () = write(&client, &state) => Err(io::Error::other("following the catalog ended, which is a bug")),
         () = ended => {
             tracing::info!("ended");
             Ok(())
@@ -76,7 +76,7 @@ pub async fn run(client: Client, listener: Option<TcpListener>, ended: impl Futu
     }
 }
 
-/// Follows the catalog and writes what is due, forever.
+/// Follows the catalog and writes what is due, for as long as there are news.
 async fn write(client: &Client, state: &State) {
     let mut news = cluster::follow(client.clone());
     let mut objects: Option<Arc<Vec<Object>>> = None;
