@@ -90,12 +90,15 @@ pub fn isolate(objects: &[Object]) -> Isolated {
             Match::default()
         };
         not_accepted.policies.push(RefusedPolicy {
-            name: policy.value.name,
+            // Its own may not be one that it can have.
+            name: policy.object.trim_start_matches("PlacementPolicy ").to_owned(),
             matches,
             why: why(noted.of_object(policy.index)),
         });
     }
-    not_accepted.policies.sort_by(|a, b| a.name.cmp(&b.name));
+    not_accepted
+        .policies
+        .sort_by(|a, b| (&a.name, &a.why).cmp(&(&b.name, &b.why)));
     for cell in &checker.cells {
         for noted in noted.of_object(cell.index) {
             let Bearing::Tiers(tiers) = &noted.bearing else {
@@ -145,10 +148,11 @@ fn set_aside<'o, T>(read: &mut Vec<Read<'o, T>>, out: &BTreeSet<usize>) -> Vec<R
     read.extract_if(.., |read| out.contains(&read.index)).collect()
 }
 
-/// Why each is not accepted, by its name.
+/// Why each is not accepted, by its name. One whose name is none that a claim can give is needed by no claim.
 fn whys<T>(read: &[Read<'_, T>], noted: &ByObject, name: fn(&T) -> &String) -> BTreeMap<String, String> {
     let named = read
         .iter()
+        .filter(|read| !name(&read.value).is_empty())
         .map(|read| (name(&read.value).clone(), why(noted.of_object(read.index))));
     named.collect()
 }

@@ -236,3 +236,27 @@ fn a_snapshot_shares_the_cells_that_are_the_same_and_no_other() {
     let shared = closed.clone().sharing_with(&new);
     assert_eq!(format!("{shared:?}"), format!("{closed:?}"));
 }
+
+#[test]
+fn a_name_that_no_object_can_have_is_told_and_keeps_no_other_out() {
+    let mut values = builtin_values();
+    for name in ["my.policy", "another.one"] {
+        values.push(policy(
+            name,
+            &json!({ "validations": [{ "expression": "true", "message": "m" }] }),
+        ));
+    }
+    for name in ["my.cell", "another.cell"] {
+        let mut cell = find(&mut values, "Cell", "payments").clone();
+        cell["metadata"]["name"] = json!(name);
+        values.push(cell);
+    }
+    let isolated = isolate(&objects(&values));
+    let not_accepted = isolated.snapshot.not_accepted();
+    let names: Vec<&str> = not_accepted
+        .policies
+        .iter()
+        .map(|policy| policy.name.as_str())
+        .collect();
+    assert_eq!((names, not_accepted.cells.len()), (vec!["another.one", "my.policy"], 0));
+}
