@@ -13,7 +13,7 @@ use crate::catalog::Snapshot;
 use crate::claim::parameters::Parameters;
 use crate::claim::{Claim, GROUP, KIND, Problem, REASON, Shown, VERSION};
 use crate::placement::why_not::Margin;
-use crate::placement::{self, Audit, Failure, Points, Reason, Request, Today, decide};
+use crate::placement::{self, Audit, Failure, Points, Reason, Request, Today, Undecided, decide};
 
 /// A claim, and all that there is to say of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -255,13 +255,18 @@ fn reason(claim: &Claim<'_>, catalog: &Snapshot) -> Vec<Finding> {
 }
 
 /// Whether `catalog` gives the winner of `reason` for its request, so that one who makes up a reason has to make up a
-/// revision, too.
+/// revision, too. Where it decides nothing, as a part of it is not accepted, that says nothing of the reason.
 fn decides(reason: &Reason<'_>, namespace: &str, catalog: &Snapshot) -> bool {
     let request = Request {
         namespace: Cow::Borrowed(namespace),
         ..reason.request.clone()
     };
-    decide(catalog, request).is_ok_and(|decision| Reason::of(&decision).winner == reason.winner)
+    match decide(catalog, request) {
+        Ok(decision) => Reason::of(&decision).winner == reason.winner,
+        Err(undecided) => undecided
+            .iter()
+            .any(|undecided| matches!(undecided, Undecided::NotAccepted { .. })),
+    }
 }
 
 impl From<Problem> for Detail {

@@ -10,7 +10,7 @@ use super::restore::{agreement, disagreements, restore};
 use crate::catalog::live::Held;
 use crate::claim::parameters::Parameters;
 use crate::claim::{Cause, Claim, PLACEMENT_FIELDS, Problem, REASON, Shown};
-use crate::placement::{Demands, Reason, Request, decide, failures, required};
+use crate::placement::{Demands, Reason, Request, decide, failures, refused, required};
 
 const OTHER: &str =
     "is not what was decided; another admission webhook changed the claim after it was placed: ask your platform team";
@@ -49,6 +49,7 @@ fn lock<'a>(claim: &'a Claim<'a>, namespace: &'a str, catalog: &'a Held) -> Resu
     let Some(snapshot) = catalog.revision(&reason.catalog_revision) else {
         let placed = agreement(claim)?;
         let request = parameters.request(catalog.snapshot(), namespace)?;
+        problems.extend(problems_of(&refused(catalog.snapshot(), &request)));
         problems.extend(unfit(catalog, &reason, &request));
         let warning = limited("placed on a catalog revision that this server does not hold; its candidate still fits");
         let answer = Answer {

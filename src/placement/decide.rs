@@ -210,7 +210,8 @@ pub fn unknown<'a>(
 }
 
 /// What is not accepted though no field of `request` names it: policies, and scores that its tier weighs.
-fn refused<'a>(catalog: &'a Snapshot, request: &Request<'_>) -> Vec<Undecided<'a>> {
+#[must_use]
+pub fn refused<'a>(catalog: &'a Snapshot, request: &Request<'_>) -> Vec<Undecided<'a>> {
     let not_accepted = catalog.not_accepted();
     let mut refused = Vec::new();
     if let Some(gaps) = not_accepted.unscored.get(request.cell.as_ref())

@@ -1,6 +1,7 @@
 //! A catalog of which a part is not accepted: new claims that need it are refused naming it, all others are placed, and
 //! databases that are there live on.
 
+use idp_multicloud::admission::audit::{Class, Finding, audit};
 use serde_json::{Value, json};
 
 use crate::support::{Catalog, bare, catalog, create, placed, running, update, validate};
@@ -216,5 +217,42 @@ fn databases_that_are_there_live_on_while_their_cell_or_tier_or_a_policy_is_not_
     assert_eq!(
         to_c0.held_by(&c2).answer().refused(),
         ["CatalogNotAccepted spec.parameters.tier"]
+    );
+}
+
+#[test]
+fn a_claim_placed_on_another_revision_is_not_confirmed_where_it_would_be_refused() {
+    let elsewhere = placed().with_reason(|reason| reason["catalogRevision"] = json!("0".repeat(64)));
+    assert!(validate(&elsewhere).answer().allowed(), "its candidate still fits");
+    let policy = catalog()
+        .and("PlacementPolicy", "cap", json!({"validations": bad_condition()}))
+        .good_part();
+    let unscored = catalog()
+        .with("Tier", "c1", "weights", json!({"carbon": 1}))
+        .good_part();
+    for held in [policy, unscored] {
+        let causes = validate(&elsewhere).held_by(&held).answer().refused();
+        assert_eq!(causes.len(), 1);
+        assert!(causes[0].starts_with("CatalogNotAccepted"), "{causes:?}");
+    }
+}
+
+#[test]
+fn audit_takes_no_claim_for_tampered_because_a_policy_is_not_accepted() {
+    let held = catalog()
+        .and("PlacementPolicy", "cap", json!({"validations": bad_condition()}))
+        .good_part();
+    assert_eq!(
+        held.snapshot().revision().as_str(),
+        placed().reason()["catalogRevision"]
+    );
+    let audited = audit(&placed().0, held.snapshot());
+    let kinds: Vec<Class> = audited.findings.iter().map(Finding::class).collect();
+    assert_eq!(kinds, [Class::Failing], "{audited:?}");
+    assert!(
+        audited.findings[0]
+            .to_string()
+            .contains("PlacementPolicy cap is there but not accepted"),
+        "{audited:?}"
     );
 }
