@@ -18,6 +18,7 @@ use axum::Router;
 use axum_server::Handle;
 use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsAcceptor;
+use tokio::sync::Semaphore;
 
 use crate::admission::Settings;
 use crate::catalog::cluster;
@@ -49,6 +50,8 @@ pub struct State {
     pub catalog_refusal: ArcSwapOption<String>,
     /// The cluster whose catalog it is, if it is one's.
     pub followed: Option<Followed>,
+    /// Whose turn it is to have the consequences of a change of the catalog worked out.
+    pub consequences: Semaphore,
     /// Who has which privilege.
     pub settings: Settings,
     /// The longest that a request may take, its body included.
@@ -217,6 +220,7 @@ mod tests {
             catalog,
             catalog_refusal: ArcSwapOption::empty(),
             followed,
+            consequences: Semaphore::new(1),
             settings: Settings::default(),
             request_timeout: Duration::from_secs(10),
             metrics: Metrics::default(),

@@ -7,16 +7,18 @@ use super::answer::{Answer, Outcome, limited};
 use super::envelope::Review;
 use super::{Write, write};
 use crate::catalog::check::problems_of_each;
-use crate::catalog::{API_VERSION, GROUP, KINDS, Object, VERSION, effects};
+use crate::catalog::{self, API_VERSION, GROUP, KINDS, Object, VERSION};
 use crate::claim::{Cause, Problem};
 
 /// How many consequences are told one by one.
 const MOST_TOLD: usize = 10;
 
-/// Answers the write of a catalog object, where `current` are all objects there are now; none where the catalog in force
-/// is not the cluster's.
-#[must_use]
-pub fn answer(review: &Review<'_, Value>, current: Option<&[Object]>) -> Answer<'static> {
+/// Answers the write of a catalog object. `consequences` are the problems that it newly makes, or why they are not known; it
+/// is asked about good objects only.
+pub fn answer(
+    review: &Review<'_, Value>,
+    consequences: impl FnOnce(Object) -> Result<Vec<catalog::Problem>, &'static str>,
+) -> Answer<'static> {
     let Write {
         kind, object, stored, ..
     } = match write(review, GROUP, VERSION, &KINDS) {
@@ -43,9 +45,9 @@ pub fn answer(review: &Review<'_, Value>, current: Option<&[Object]>) -> Answer<
     if !problems.is_empty() {
         return Answer::refused(problems);
     }
-    let warnings = match current {
-        Some(current) => warnings(current, object),
-        None => vec!["the catalog in force is not the cluster's, so this changes nothing (see --catalog)".to_owned()],
+    let warnings = match consequences(object) {
+        Ok(problems) => warnings(&problems),
+        Err(unknown) => vec![limited(unknown)],
     };
     Answer {
         warnings,
@@ -53,14 +55,10 @@ pub fn answer(review: &Review<'_, Value>, current: Option<&[Object]>) -> Answer<
     }
 }
 
-/// What the write would newly make wrong, in this object and in others.
-fn warnings(current: &[Object], object: Object) -> Vec<String> {
-    let mut warnings: Vec<String> = effects(current, object)
-        .iter()
-        .map(|problem| limited(&problem.to_string()))
-        .collect();
-    if let Some(more @ 1..) = warnings.len().checked_sub(MOST_TOLD) {
-        warnings.truncate(MOST_TOLD);
+fn warnings(problems: &[catalog::Problem]) -> Vec<String> {
+    let told = problems.iter().take(MOST_TOLD);
+    let mut warnings: Vec<String> = told.map(|problem| limited(&problem.to_string())).collect();
+    if let Some(more @ 1..) = problems.len().checked_sub(MOST_TOLD) {
         warnings.push(format!("{more} more: see `idp-multicloud catalog check cluster`"));
     }
     warnings

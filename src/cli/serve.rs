@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use tokio::sync::Semaphore;
 
 use super::process::{Address, Logging, address, bind, ended};
 use super::{Outcome, Source, cluster};
@@ -123,6 +124,7 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
         catalog,
         catalog_refusal: ArcSwapOption::empty(),
         followed: (args.catalog == Source::Cluster).then(Followed::new),
+        consequences: Semaphore::new(1),
         settings: Settings {
             crossplane_account: args.crossplane_account,
             operator_group: args.operator_group,

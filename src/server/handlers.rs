@@ -19,6 +19,7 @@ use super::ready::readyz;
 use super::{State, guarded};
 use crate::admission::{self, Answer, Operation, Outcome, Review, Unreadable, Webhook, envelope};
 use crate::catalog::followed::Followed;
+use crate::catalog::{Object, Problem, effects};
 use crate::certs::Certificates;
 use crate::claim::{Cause, Shown};
 use crate::telemetry::OPEN_METRICS;
@@ -36,6 +37,9 @@ const LARGE: usize = 256 * 1024;
 /// How many KiB of large bodies are held at a time. A client holds as much of it as it has sent, so silent ones hold
 /// nobody up.
 const ROOM: usize = 64 * 1024;
+
+/// How long a change of the catalog waits for its turn to have its consequences worked out.
+const TURN: Duration = Duration::from_secs(2);
 
 /// The webhooks.
 pub fn admission(state: &Arc<State>) -> Router {
@@ -228,10 +232,13 @@ impl Received {
     }
 }
 
-/// Answers what takes long, a large review or one of the catalog, where that holds up no thread that serves, and no second
-/// one at the same time.
+/// Answers what takes long, a large review or one of the catalog, where that holds up no thread that serves. Of large claims
+/// there is one at a time.
 async fn answer_long(state: Arc<State>, asked: Asked, received: Received, started: Instant) -> Response {
-    let place = Arc::clone(&received.parsing).acquire_owned().await;
+    let place = match asked {
+        Asked::Claim(_) => Some(Arc::clone(&received.parsing).acquire_owned().await),
+        Asked::Catalog => None,
+    };
     let answered = tokio::task::spawn_blocking(move || {
         let response = answer(&state, asked, received.bytes(), started);
         drop(place);
@@ -274,8 +281,7 @@ fn answer_claim(state: &State, webhook: Webhook, body: &[u8], started: Instant) 
 
 fn answer_catalog(state: &State, body: &[u8], started: Instant) -> Result<Response, Unreadable> {
     let review = envelope::read_any(body)?;
-    let current = state.followed.as_ref().and_then(Followed::objects);
-    let answer = admission::catalog::answer(&review, current.as_ref().map(|objects| objects.as_slice()));
+    let answer = admission::catalog::answer(&review, |object| state.consequences(object));
     let kind = review.head.as_ref().ok().and_then(envelope::Head::kind);
     let (group, _, kind) = kind.unwrap_or_default();
     let response = envelope::write_about(&review.uid, &answer, group, kind);
@@ -283,6 +289,25 @@ fn answer_catalog(state: &State, body: &[u8], started: Instant) -> Result<Respon
     let revision = held.as_ref().map_or("", |held| held.snapshot().revision().short());
     record(state, &review, &answer, revision, started.elapsed());
     Ok(json(response))
+}
+
+impl State {
+    /// What the object would newly make wrong, or why that is not known. For a large catalog it takes a while, so that there
+    /// is one at a time, and whoever would wait for long is let in with a word: the API server lets in what is answered late
+    /// without any. Waits, so not on a thread that serves.
+    fn consequences(&self, object: Object) -> Result<Vec<Problem>, &'static str> {
+        let Some(followed) = &self.followed else {
+            return Err("the catalog in force is not the cluster's, so this changes nothing (see --catalog)");
+        };
+        let Some(current) = followed.objects() else {
+            return Err("the catalog has not been read yet, so what this means for other objects is not known");
+        };
+        let turn = tokio::time::timeout(TURN, self.consequences.acquire());
+        let Ok(Ok(_turn)) = tokio::runtime::Handle::current().block_on(async { turn.await }) else {
+            return Err("too many changes at once to say what this means: see `idp-multicloud catalog check cluster`");
+        };
+        Ok(effects(&current, object))
+    }
 }
 
 fn json(body: Vec<u8>) -> Response {

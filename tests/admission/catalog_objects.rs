@@ -2,7 +2,7 @@
 //! stored is locked up.
 
 use idp_multicloud::admission::{Outcome, catalog::answer, envelope};
-use idp_multicloud::catalog::Object;
+use idp_multicloud::catalog::{Object, effects};
 use idp_multicloud::yaml;
 use serde_json::{Value, json};
 
@@ -71,7 +71,10 @@ fn review(operation: &str, object: &Value, old: &Value) -> Value {
 fn asked(review: &Value, current: Option<&[Object]>) -> Answered {
     let body = review.to_string();
     let review = envelope::read_any(body.as_bytes()).unwrap();
-    let answer = answer(&review, current);
+    let answer = answer(&review, |object| match current {
+        Some(current) => Ok(effects(current, object)),
+        None => Err("nothing is known"),
+    });
     let bytes = envelope::write_about(&review.uid, &answer, "platform.example.org", "Cell");
     let whole: Value = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(whole["response"]["uid"], "705ab4f5");
@@ -198,12 +201,28 @@ fn an_object_that_is_stored_wrong_is_not_locked_up() {
 }
 
 #[test]
-fn where_the_catalog_is_not_the_clusters_it_says_so() {
+fn where_consequences_are_not_known_it_says_so_and_judges_the_object_all_the_same() {
     let answered = asked(&review("CREATE", &stored("Tier", "c0"), &Value::Null), None);
-    assert_eq!(
-        answered.warnings(),
-        ["the catalog in force is not the cluster's, so this changes nothing (see --catalog)"]
-    );
+    assert_eq!(answered.warnings(), ["nothing is known"]);
+    let mut bad = stored("Tier", "c0");
+    bad["spec"]["rtoMinutes"] = json!("soon");
+    assert_eq!(asked(&review("CREATE", &bad, &Value::Null), None).refused().len(), 1);
+}
+
+#[test]
+fn names_that_come_are_no_new_problem_of_whoever_misses_another() {
+    let mut waiting = stored("Cell", "payments");
+    waiting["metadata"]["name"] = json!("waiting");
+    waiting["spec"]["candidates"][0]["provider"] = json!("azure");
+    let mut current = builtin();
+    current.push(Object {
+        file: String::new(),
+        value: waiting,
+    });
+    let mut harmless = stored("CloudProvider", "aws");
+    harmless["metadata"]["name"] = json!("harmless");
+    let answered = asked(&review("CREATE", &harmless, &Value::Null), Some(&current));
+    assert_eq!(answered.warnings(), Vec::<&str>::new());
 }
 
 #[test]
