@@ -29,12 +29,14 @@ pub(super) fn restore<'a>(claim: &'a Claim<'a>, catalog: &'a Snapshot) -> Result
         let parameters = Parameters::read(fields);
         problems.extend(parameters.problems().into_iter().cloned());
         // An existing database does not need the catalog to go on living.
-        let unknown = parameters.unknown(catalog);
-        warnings.extend(
-            unknown
-                .iter()
-                .map(|problem| format!("{} is not in the catalog; restored as it is", problem.field)),
-        );
+        let unknown = parameters.unknown(catalog).into_iter();
+        warnings.extend(unknown.map(|problem| {
+            let what = match problem.cause {
+                Cause::CatalogNotAccepted => "is in the catalog, but not accepted",
+                _ => "is not in the catalog",
+            };
+            format!("{} {what}; restored as it is", problem.field)
+        }));
     }
     if problems.is_empty() {
         Ok(Answer {

@@ -245,9 +245,10 @@ impl Change<'_> {
                     );
                     problems.push(unfit(lacking_for(new_tier, &raised), &what));
                 } else {
-                    judged.warnings.push(limited(&format!(
-                        "the place of this database is {missing}; it stays where it is"
-                    )));
+                    judged.warnings.push(limited(&match why {
+                        None => format!("the place of this database is {missing}; it stays where it is"),
+                        Some(why) => format!("stays where it is, though its cell is not accepted: {why}"),
+                    }));
                 }
             }
             Stored::At(candidate) => {
@@ -287,7 +288,7 @@ fn unasked<'s>(catalog: &'s Snapshot, subject: &'s Subject<'_>) -> impl Iterator
     let about = policies.filter(|policy| policy.matches.has(subject));
     about.map(|policy| {
         limited(&format!(
-            "PlacementPolicy {} is not accepted, so it was not asked: {}",
+            "PlacementPolicy {} was not asked, as it is not accepted: {}",
             policy.name, policy.why
         ))
     })

@@ -276,12 +276,11 @@ fn why(kind: &str, error: &watcher::Error) -> Option<String> {
     }
 }
 
-/// What the cluster said of a kind, and what to do.
-fn told(kind: &str, error: &kube::Error) -> String {
+/// An error and its causes. Some errors end with the words of their cause.
+fn because(error: &kube::Error) -> String {
     let mut said = String::new();
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
-        // Some errors end with the words of their cause.
         let words = error.to_string();
         if !said.ends_with(&words) {
             said = if said.is_empty() {
@@ -292,6 +291,15 @@ fn told(kind: &str, error: &kube::Error) -> String {
         }
         cause = error.source();
     }
+    said
+}
+
+/// What the cluster said of a kind, and what to do.
+fn told(kind: &str, error: &kube::Error) -> String {
+    let said = match error {
+        kube::Error::Api(status) => status.message.clone(),
+        error => because(error),
+    };
     let remedy = match error {
         kube::Error::Api(status) => match status.code {
             401 => "log in to the cluster again",

@@ -77,7 +77,7 @@ enum Command {
     /// Explain where a claim would be placed, and why; nothing is stored
     ///
     /// The claim goes through the same admission path as in the cluster: what is refused there is refused here, in the
-    /// same words. No cluster is asked, so nothing here depends on one.
+    /// same words. No cluster is asked for anything but its catalog, and for that only with --catalog cluster.
     #[command(override_usage = place::USAGE, after_help = place::EXAMPLES)]
     Place(place::Args),
     /// Judge the claims that are there by the catalog as it is now; nothing is changed

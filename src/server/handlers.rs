@@ -303,7 +303,7 @@ impl State {
             return Err("the catalog has not been read yet, so what this means for other objects is not known");
         };
         let turn = tokio::time::timeout(TURN, self.consequences.acquire());
-        let Ok(Ok(_turn)) = tokio::runtime::Handle::current().block_on(async { turn.await }) else {
+        let Ok(Ok(_turn)) = tokio::runtime::Handle::current().block_on(turn) else {
             return Err("too many changes at once to say what this means: see `idp-multicloud catalog check cluster`");
         };
         Ok(effects(&current, object))

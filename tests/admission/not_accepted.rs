@@ -184,13 +184,13 @@ fn databases_that_are_there_live_on_while_their_cell_or_tier_or_a_policy_is_not_
         .answer()
         .warnings();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].starts_with("PlacementPolicy cap is not accepted, so it was not asked: spec.validations"));
+    assert!(warnings[0].starts_with("PlacementPolicy cap was not asked, as it is not accepted: spec.validations"));
     let warnings = update(&running(), &running().with("size", "large"))
         .held_by(&cell)
         .answer()
         .warnings();
     assert!(
-        warnings[0].starts_with("the place of this database is in a part of the catalog that is not accepted (spec."),
+        warnings[0].starts_with("stays where it is, though its cell is not accepted: spec.candidates"),
         "{warnings:?}"
     );
     // Raising needs to know what the place has, and a tier what it requires.
