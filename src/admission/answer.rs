@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::catalog::Mode;
+use crate::catalog::{Mode, cut};
 use crate::claim::{Cause, Problem};
 use crate::placement::{Notice, Points};
 
@@ -64,12 +64,7 @@ impl Policies {
     /// Every notice on one line, as audit annotation and log show it.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut text = self.notices.join("; ");
-        if text.len() > Self::MOST {
-            text.truncate(text.floor_char_boundary(Self::MOST - '…'.len_utf8()));
-            text.push('…');
-        }
-        text
+        cut(self.notices.join("; "), Self::MOST)
     }
 }
 

@@ -17,7 +17,7 @@ const MOST_TOLD: usize = 10;
 /// is asked about good objects only.
 pub fn answer(
     review: &Review<'_, Value>,
-    consequences: impl FnOnce(Object) -> Result<Vec<catalog::Problem>, &'static str>,
+    consequences: impl FnOnce(&Object) -> Result<Vec<catalog::Problem>, &'static str>,
 ) -> Answer<'static> {
     let Write {
         kind, object, stored, ..
@@ -45,7 +45,7 @@ pub fn answer(
     if !problems.is_empty() {
         return Answer::refused(problems);
     }
-    let warnings = match consequences(object) {
+    let warnings = match consequences(&object) {
         Ok(problems) => warnings(&problems),
         Err(unknown) => vec![limited(unknown)],
     };

@@ -58,14 +58,26 @@ pub struct Problem {
     pub message: String,
 }
 
+impl Problem {
+    /// Field and message, for where it is plain which object is meant.
+    #[must_use]
+    pub fn in_object(&self) -> String {
+        if self.path.is_empty() {
+            self.message.clone()
+        } else {
+            format!("{}: {}", self.path, self.message)
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for place in [&self.file, &self.object, &self.path] {
+        for place in [&self.file, &self.object] {
             if !place.is_empty() {
                 write!(f, "{place}: ")?;
             }
         }
-        f.write_str(&self.message)
+        f.write_str(&self.in_object())
     }
 }
 
@@ -186,9 +198,9 @@ struct Checker<'o> {
 }
 
 impl<'o> Checker<'o> {
-    fn of(objects: &'o [Object]) -> Self {
+    fn of(objects: impl IntoIterator<Item = &'o Object>) -> Self {
         let mut checker = Self::default();
-        for (index, object) in objects.iter().enumerate() {
+        for (index, object) in objects.into_iter().enumerate() {
             checker.object(index, object);
         }
         checker

@@ -1,6 +1,8 @@
 //! The catalog as objects of a cluster: listed once, or followed for as long as a server runs.
 
+use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
+use std::iter::successors;
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, Stream, StreamExt, select_all};
@@ -276,20 +278,16 @@ fn why(kind: &str, error: &watcher::Error) -> Option<String> {
     }
 }
 
-/// An error and its causes. Some errors end with the words of their cause.
-fn because(error: &kube::Error) -> String {
+/// An error and its causes. Some errors end with the words of their cause, which are then not said again.
+pub(crate) fn because(error: &(dyn Error + 'static)) -> String {
     let mut said = String::new();
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !said.ends_with(&words) {
-            said = if said.is_empty() {
-                words
-            } else {
-                format!("{said}: {words}")
-            };
+    for cause in successors(Some(error), |&error| error.source()) {
+        let words = cause.to_string();
+        if said.is_empty() {
+            said = words;
+        } else if !said.ends_with(&words) {
+            said = format!("{said}: {words}");
         }
-        cause = error.source();
     }
     said
 }

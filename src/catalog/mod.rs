@@ -36,7 +36,7 @@ mod specs;
 pub use check::{CatalogError, Isolated, KINDS, Object, Problem, Verdict, check, effects, isolate};
 pub use fraction::Fraction;
 pub use policy::{Finding, Match, Mode, Policy, Subject};
-pub(crate) use reader::listed;
+pub(crate) use reader::{cut, listed};
 pub use snapshot::{
     Candidate, Cell, CloudProvider, Cordon, NotAccepted, RefusedPolicy, Region, Revision, Snapshot, Tier,
 };

@@ -29,6 +29,7 @@ use serde::Serialize;
 use self::evaluate::Scope;
 use self::parse::Place;
 use self::tree::{EvalError, Node};
+use super::reader::cut;
 use super::snapshot::Candidate;
 
 pub(super) use self::read::policy;
@@ -303,12 +304,7 @@ fn printable(text: &str) -> String {
 
 /// A policy's name and what it says, on one line and within its bound.
 fn shown(name: &str, message: &str) -> String {
-    const CUT: char = '…';
-    let mut message = printable(message);
-    if message.len() > MOST_MESSAGE {
-        message.truncate(message.floor_char_boundary(MOST_MESSAGE - CUT.len_utf8()));
-        message.push(CUT);
-    }
+    let message = cut(printable(message), MOST_MESSAGE);
     format!("{name}: {message}")
 }
 

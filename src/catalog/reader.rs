@@ -271,6 +271,16 @@ pub(super) fn shown(text: &str) -> String {
     format!("{}{cut}", short.escape_debug())
 }
 
+/// A text of at most `most` bytes, with a mark where it was cut.
+pub(crate) fn cut(mut text: String, most: usize) -> String {
+    const CUT: char = '…';
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most - CUT.len_utf8()));
+        text.push(CUT);
+    }
+    text
+}
+
 /// Names of the catalog in a message, the first twenty; every message that lists some calls this.
 pub(crate) fn listed(names: impl IntoIterator<Item = impl AsRef<str>, IntoIter: ExactSizeIterator>) -> String {
     const MOST: usize = 20;

@@ -9,9 +9,7 @@ use serde_json::json;
 use super::output::{Data, Format, Outcome, Output, listed, table, yaml_stream};
 use super::{CatalogOption, Source, cluster, diff};
 use crate::catalog::check::plural;
-use crate::catalog::{
-    CatalogError, Cell, CloudProvider, Isolated, Problem, Snapshot, Verdict, builtin, folder, isolate,
-};
+use crate::catalog::{CatalogError, Cell, CloudProvider, Problem, Snapshot, Verdict, builtin, folder, isolate};
 use crate::placement::cordons;
 
 #[derive(Debug, clap::Subcommand)]
@@ -106,10 +104,10 @@ fn check(args: &CheckArgs) -> anyhow::Result<Output> {
         Source::Builtin => whole(builtin::load())?,
         Source::Folder(dir) => whole(folder::load(dir))?,
         Source::Cluster => {
-            let Isolated { snapshot, verdicts } = isolate(&cluster::catalog()?);
-            let problems = verdicts.iter().flat_map(Verdict::problems).cloned().collect();
-            let is_good = verdicts.iter().all(Verdict::is_accepted);
-            (Some(Good::of(&snapshot)), problems, is_good)
+            let isolated = isolate(&cluster::catalog()?);
+            let problems = isolated.problems().cloned().collect();
+            let is_good = isolated.verdicts.iter().all(Verdict::is_accepted);
+            (Some(Good::of(&isolated.snapshot)), problems, is_good)
         }
     };
     let checked = Checked { good, problems };

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::process::{Address, Logging, address, bind, ended};
+use super::process::{Address, Logging, address, bind, ended, runtime};
 use super::{Outcome, cluster};
 use crate::{controller, telemetry};
 
@@ -32,11 +32,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
     args.logging.start()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
-    let done = runtime.block_on(async {
+    let done = runtime()?.block_on(async {
         let ended = ended()?;
         let client = cluster::client().await?;
         let listener = bind("--ops-addr", args.ops_addr)?;

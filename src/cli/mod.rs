@@ -38,6 +38,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::catalog::cluster::because;
 use crate::catalog::{Snapshot, Verdict, builtin, folder, isolate};
 use output::{Outcome, Output};
 
@@ -124,7 +125,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::from(1),
         Err(error) => {
-            output::note(&format!("error: {}", because(&error)));
+            output::note(&format!("error: {}", because(error.as_ref())));
             ExitCode::from(2)
         }
     }
@@ -141,19 +142,6 @@ fn said(output: &Output) -> anyhow::Result<Outcome> {
         output::note(note);
     }
     Ok(output.outcome)
-}
-
-/// An error and its causes. Some errors end with the words of their cause, which are then not said again.
-fn because(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
 }
 
 fn completions(shell: clap_complete::Shell) -> Output {

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 
 use anyhow::Context;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::Targets;
 
@@ -40,6 +41,15 @@ impl Logging {
         };
         Ok(telemetry::init(format, self.log.clone())?)
     }
+}
+
+/// One thread serves tens of thousands of reviews a second, and two would spend a fifth of their time on handing
+/// connections to each other. What is long (a large review, a disk) is done on others.
+pub(super) fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
 }
 
 /// An address to listen on; `None` is "off".

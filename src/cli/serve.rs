@@ -12,7 +12,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use tokio::sync::Semaphore;
 
-use super::process::{Address, Logging, address, bind, ended};
+use super::process::{Address, Logging, address, bind, ended, runtime};
 use super::{Outcome, Source, cluster};
 use crate::admission::Settings;
 use crate::catalog::folder::Folder;
@@ -97,13 +97,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
         Source::Cluster => Live::default(),
         source => Live::new(source.load()?.0),
     };
-    // One thread serves tens of thousands of reviews a second, and two would spend a fifth of their time on handing
-    // connections to each other. What is long (a large review, a disk) is done on others.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
-    runtime.block_on(serve(args, certificates, catalog))?;
+    runtime()?.block_on(serve(args, certificates, catalog))?;
     Ok(Outcome::Done)
 }
 

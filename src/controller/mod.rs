@@ -118,11 +118,9 @@ async fn all_written(client: &Client, state: &State, objects: Arc<Vec<Object>>, 
     let mut known = std::mem::take(written);
     let judged = tokio::task::spawn_blocking(move || {
         known.forget_all_but(&objects);
-        let Isolated { snapshot, verdicts } = isolate(&objects);
-        let refused = KINDS.map(|kind| {
-            let of_it = objects.iter().zip(&verdicts).filter(|(object, _)| object.is(kind));
-            of_it.filter(|(_, verdict)| !verdict.is_accepted()).count()
-        });
+        let isolated = isolate(objects.iter());
+        let refused = KINDS.map(|kind| isolated.refused(&objects, kind));
+        let Isolated { snapshot, verdicts } = isolated;
         let due = objects.iter().zip(&verdicts);
         let due = due.filter_map(|(object, verdict)| status::due(object, &known, verdict, &snapshot, &now));
         let due: Vec<Due> = due.collect();

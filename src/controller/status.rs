@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Map, Value, json};
 
 use super::written::{Key, Written, key};
-use crate::catalog::{Object, Snapshot, Verdict};
+use crate::catalog::{Object, Problem, Snapshot, Verdict, cut};
 use crate::placement::cordons;
 
 /// The most bytes of a condition's message.
@@ -78,24 +78,14 @@ fn is(condition: &Value, field: &str, text: &str) -> bool {
 }
 
 fn message(verdict: &Verdict) -> String {
-    let problems: Vec<String> = verdict
-        .problems()
-        .iter()
-        .map(|problem| {
-            let separator = if problem.path.is_empty() { "" } else { ": " };
-            format!("{}{separator}{}", problem.path, problem.message)
-        })
-        .collect();
-    let mut message = match verdict {
+    let problems: Vec<String> = verdict.problems().iter().map(Problem::in_object).collect();
+    let problems = problems.join("; ");
+    let message = match verdict {
         Verdict::Accepted => "in force".to_owned(),
-        Verdict::Incomplete(_) => format!("in force, but: {}", problems.join("; ")),
-        Verdict::Unresolved(_) | Verdict::Invalid(_) => format!("not in force: {}", problems.join("; ")),
+        Verdict::Incomplete(_) => format!("in force, but: {problems}"),
+        Verdict::Unresolved(_) | Verdict::Invalid(_) => format!("not in force: {problems}"),
     };
-    if message.len() > MOST_MESSAGE {
-        message.truncate(message.floor_char_boundary(MOST_MESSAGE - '…'.len_utf8()));
-        message.push('…');
-    }
-    message
+    cut(message, MOST_MESSAGE)
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl State {
             if before.is_some_and(|before| before.iter().map(content).eq(objects.iter().map(content))) {
                 return None;
             }
-            let mut isolated = isolate(&objects);
+            let mut isolated = isolate(objects.iter());
             if let Some(held) = held {
                 isolated.snapshot = isolated.snapshot.sharing_with(held.snapshot());
             }
@@ -87,15 +87,12 @@ impl State {
     }
 
     fn take_followed(&self, isolated: Isolated, objects: &[Object], told: &mut BTreeSet<String>) {
-        let Isolated { snapshot, verdicts } = isolated;
-        let refused = || {
-            let each = objects.iter().zip(&verdicts);
-            each.filter(|(_, verdict)| !verdict.is_accepted())
-        };
         for kind in KINDS {
-            let of_it = refused().filter(|(object, _)| object.is(kind));
-            self.metrics.catalog_objects_refused(kind, of_it.count());
+            let refused = isolated.refused(objects, kind);
+            self.metrics.catalog_objects_refused(kind, refused);
         }
+        let Isolated { snapshot, verdicts } = isolated;
+        let refused = || verdicts.iter().filter(|verdict| !verdict.is_accepted());
         let before = self.catalog.current();
         let is_new = before.as_deref().map(revision) != Some(snapshot.revision().as_str());
         if is_new {
@@ -114,7 +111,7 @@ impl State {
         if is_new {
             self.announce_catalog();
         }
-        let refusals: BTreeSet<String> = refused().filter_map(|(_, verdict)| in_one_line(verdict)).collect();
+        let refusals: BTreeSet<String> = refused().filter_map(in_one_line).collect();
         for refusal in refusals.difference(told) {
             tracing::warn!("a catalog object is not accepted: {refusal}");
         }

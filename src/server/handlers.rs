@@ -295,7 +295,7 @@ impl State {
     /// What the object would newly make wrong, or why that is not known. For a large catalog it takes a while, so that there
     /// is one at a time, and whoever would wait for long is let in with a word: the API server lets in what is answered late
     /// without any. Waits, so not on a thread that serves.
-    fn consequences(&self, object: Object) -> Result<Vec<Problem>, &'static str> {
+    fn consequences(&self, object: &Object) -> Result<Vec<Problem>, &'static str> {
         let Some(followed) = &self.followed else {
             return Err("the catalog in force is not the cluster's, so this changes nothing (see --catalog)");
         };

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use serde_json::{Value, json};
 
+use super::admission;
 use crate::Case;
 use crate::support::cluster::apiserver::{ApiServer, Ran, User, await_answer, run};
 use crate::support::cluster::objects::ARCHIVE;
@@ -82,12 +83,17 @@ pub fn objects() -> Vec<Value> {
     objects
 }
 
-/// The collection of an object's kind, and the object.
-fn paths(object: &Value) -> (String, String) {
-    let collection = match object["kind"].as_str().unwrap() {
+/// The collection of a kind.
+pub fn collection(kind: &str) -> String {
+    match kind {
         "PlacementPolicy" => format!("{API}/placementpolicies"),
         kind => format!("{API}/{}s", kind.to_ascii_lowercase()),
-    };
+    }
+}
+
+/// The collection of an object's kind, and the object.
+fn paths(object: &Value) -> (String, String) {
+    let collection = collection(object["kind"].as_str().unwrap());
     let own = format!("{collection}/{}", object["metadata"]["name"].as_str().unwrap());
     (collection, own)
 }
@@ -118,9 +124,7 @@ pub fn object(kind: &str, name: &str) -> Value {
 }
 
 fn policy(name: &str, spec: Value) -> Value {
-    json!({
-        "apiVersion": "platform.example.org/v1alpha1", "kind": "PlacementPolicy", "metadata": {"name": name}, "spec": spec,
-    })
+    admission::object("PlacementPolicy", name, spec)
 }
 
 fn from_nothing(platform: &Platform) {

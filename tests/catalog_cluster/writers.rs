@@ -9,6 +9,7 @@ use idp_multicloud::claim::parameters::Parameters;
 use idp_multicloud::placement::decide;
 use serde_json::{Value, json};
 
+use super::source::collection;
 use crate::Case;
 use crate::support::cluster::apiserver::{User, await_answer};
 use crate::support::cluster::platform::{Platform, path};
@@ -27,12 +28,8 @@ const CELL: &str = "/apis/platform.example.org/v1alpha1/cells/payments";
 /// Every object of the catalog, as the API server has it.
 fn objects(platform: &Platform) -> Vec<Object> {
     let list = |kind: &str| {
-        let plural = match kind {
-            "PlacementPolicy" => "placementpolicies".to_owned(),
-            kind => format!("{}s", kind.to_ascii_lowercase()),
-        };
-        let path = format!("/apis/platform.example.org/v1alpha1/{plural}");
-        platform.api.call(User::Admin, "GET", &path, None).ok()["items"].clone()
+        let listed = platform.api.call(User::Admin, "GET", &collection(kind), None);
+        listed.ok()["items"].clone()
     };
     let items = KINDS.iter().flat_map(|kind| {
         let items = list(kind).as_array().unwrap().clone();

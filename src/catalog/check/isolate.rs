@@ -28,6 +28,20 @@ pub enum Verdict {
     Invalid(Vec<Problem>),
 }
 
+impl Isolated {
+    /// All that is to be said of the objects.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.verdicts.iter().flat_map(Verdict::problems)
+    }
+
+    /// How many of `objects`, which this was made of, are of that kind and not accepted.
+    #[must_use]
+    pub fn refused(&self, objects: &[Object], kind: &str) -> usize {
+        let of_it = objects.iter().zip(&self.verdicts).filter(|(object, _)| object.is(kind));
+        of_it.filter(|(_, verdict)| !verdict.is_accepted()).count()
+    }
+}
+
 impl Verdict {
     /// Whether the object is in force.
     #[must_use]
@@ -59,8 +73,9 @@ impl Verdict {
 /// Makes a snapshot of what is good of `objects`. What is not accepted is known to the snapshot by name, so that a claim
 /// that needs it is refused in the right words; a policy among it is never skipped.
 #[must_use]
-pub fn isolate(objects: &[Object]) -> Isolated {
-    let mut checker = Checker::of(objects);
+pub fn isolate<'o>(objects: impl IntoIterator<Item = &'o Object>) -> Isolated {
+    let objects: Vec<&Object> = objects.into_iter().collect();
+    let mut checker = Checker::of(objects.iter().copied());
     let names = checker.names();
     let invalid: BTreeSet<usize> = checker.noted.iter().map(|noted| noted.index).collect();
     let refused = set_aside(&mut checker.providers, &invalid);
@@ -170,11 +185,7 @@ fn why(noted: &[Noted]) -> String {
 /// Field and message, short enough to stand in another message.
 fn brief(problem: &Problem) -> String {
     const MOST: usize = 256;
-    let mut text = if problem.path.is_empty() {
-        problem.message.clone()
-    } else {
-        format!("{}: {}", problem.path, problem.message)
-    };
+    let mut text = problem.in_object();
     if text.len() > MOST {
         text.truncate(text.floor_char_boundary(MOST));
         text.push('…');
