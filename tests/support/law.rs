@@ -292,9 +292,10 @@ fn hold_fields(stored: &Value, patched: &Value, operator: bool, catalog: &Snapsh
 
 /// Reads a body as loosely as can be; `None` where that is not enough.
 pub fn loosely(body: &[u8]) -> Option<Value> {
-    // A lone surrogate in a part that nobody looks at is nobody's trouble.
-    let text = std::str::from_utf8(body).ok()?.replace("\\ud800", "?");
-    serde_json::from_str(&text).ok()
+    let text = std::str::from_utf8(body).ok()?;
+    // A lone surrogate in a part that nobody looks at is nobody's trouble. In a quoted text it is none, but a backslash.
+    let as_it_is = serde_json::from_str(text).ok();
+    as_it_is.or_else(|| serde_json::from_str(&text.replace("\\ud800", "?")).ok())
 }
 
 /// Through the room, and held to the law.
