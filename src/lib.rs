@@ -6,12 +6,12 @@
 //! |---|---|
 //! | [`cli`] | the command line, one file a subcommand |
 //! | [`server`] | listeners, limits, health, drain: the only place that wires rooms together |
-//! | [`controller`] | the status of catalog objects: the only room that writes into a cluster |
+//! | [`controller`] | the status of catalog objects, certificates and the bundle to trust: the only room that writes into a cluster |
 //! | [`admission`] | review in, review out: create, update, validate, the envelope |
 //! | [`claim`] | `MySQLInstanceClaim` on the wire, and the one conversion into a placement request |
 //! | [`placement`] | the decision: gates, scores, reason; pure |
 //! | [`catalog`] | cells, candidates, tiers, clouds, policies: the checked snapshot, and its sources |
-//! | [`certs`] | a leaf: serving certificates |
+//! | [`certs`] | a leaf: serving certificates, and the authority that issues them |
 //! | [`schema`] | a leaf: what the schemas of our kinds have in common |
 //! | [`telemetry`] | a leaf: logs and metrics |
 //! | [`yaml`] | a leaf: YAML in and out |

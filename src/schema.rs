@@ -7,8 +7,12 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use schemars::{Schema, SchemaGenerator, json_schema};
 
-/// Makes all of a schema non-nullable, its descriptions one line each, and nothing required at its root.
-pub fn tidy(crd: &mut CustomResourceDefinition) {
+/// Makes all of a schema non-nullable, its descriptions one line each, and nothing required at its root. The label says
+/// which part of the product the definition belongs to.
+pub fn tidy(crd: &mut CustomResourceDefinition, part: &str) {
+    let labels = [("name", "idp-multicloud"), ("component", part)];
+    let labels = labels.map(|(name, value)| (format!("app.kubernetes.io/{name}"), value.to_owned()));
+    crd.metadata.labels = Some(labels.into());
     for root in roots(crd) {
         tidy_all(root);
         root.title = None;

@@ -232,12 +232,12 @@ impl Metrics {
         );
         registry.register(
             "certificate_refusals",
-            "New serving certificates refused, each time keeping the last good one",
+            "Serving certificates refused, each time keeping the last good one",
             self.certificate_refusals.clone(),
         );
         registry.register(
             "certificate_refused",
-            "1 while the newest serving certificate is refused and an older one served",
+            "1 while the newest serving certificate is refused, and an older one served or none",
             self.certificate_refused.clone(),
         );
         registry.register("catalog_info", "The catalog revision in force", self.catalog.clone());

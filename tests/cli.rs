@@ -804,13 +804,87 @@ fn a_catalog_can_be_named_by_the_environment() {
     assert_eq!(output(&args).status.code(), Some(1));
 }
 
+// ---- certs
+
+#[test]
+fn certs_makes_an_authority_once_and_a_new_pair_each_time() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("made");
+    let file = |name: &str| fs::read_to_string(out.join(name)).unwrap();
+    let certs = format!("certs --service ours --namespace platform --out {}", out.display());
+    let first = run(&certs);
+    assert_eq!(first.status, 0, "{}", first.err);
+    for (name, mode) in [
+        ("ca.crt", 0o644),
+        ("ca.key", 0o600),
+        ("tls.crt", 0o644),
+        ("tls.key", 0o600),
+    ] {
+        let seen = fs::metadata(out.join(name)).unwrap().permissions().mode();
+        assert_eq!(seen & 0o777, mode, "{name}");
+    }
+    let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, file("ca.crt"));
+    assert_eq!(first.out, format!("{base64}\n"));
+    assert!(
+        first.err.contains("made for ours.platform.svc; good until "),
+        "{}",
+        first.err
+    );
+    assert!(
+        first.err.contains("--from-file=") && !first.err.contains("PRIVATE"),
+        "{}",
+        first.err
+    );
+
+    let before = ["ca.crt", "ca.key", "tls.crt", "tls.key"].map(file);
+    let second = run(&certs);
+    assert_eq!((second.status, &second.out), (0, &first.out));
+    let after = ["ca.crt", "ca.key", "tls.crt", "tls.key"].map(file);
+    assert_eq!(after[..2], before[..2]);
+    assert!(after[2] != before[2] && after[3] != before[3]);
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 4, "nothing else is left there");
+}
+
+#[test]
+fn certs_says_what_is_wrong_with_what_is_there_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let certs = format!("certs --out {}", path(&dir));
+    run(&certs);
+    let file = |name: &str| dir.path().join(name);
+    let failed = |certs: &str, parts: &[&str]| {
+        let run = run(certs);
+        assert_eq!((run.status, run.out.as_str()), (2, ""), "{}", run.err);
+        for part in parts {
+            assert!(run.err.contains(part), "{part}: {}", run.err);
+        }
+    };
+    let key = fs::read(file("ca.key")).unwrap();
+    fs::remove_file(file("ca.key")).unwrap();
+    failed(&certs, &["ca.key: is not there, but ", "give another folder"]);
+    fs::write(file("ca.key"), "garbage").unwrap();
+    failed(&certs, &["ca.key: no unencrypted private key"]);
+    fs::write(file("ca.key"), key).unwrap();
+    fs::copy(file("tls.crt"), file("ca.crt")).unwrap();
+    failed(&certs, &["ca.key: the key does not belong"]);
+    for (wrong, named) in [
+        ("--service Ours", "--service"),
+        ("--namespace -", "--namespace"),
+        ("--lifetime 1s", "--lifetime"),
+        ("--lifetime soon", "--lifetime"),
+    ] {
+        failed(&format!("{certs} {wrong}"), &[named]);
+    }
+    failed("certs", &["--out"]);
+}
+
 // ---- crd, completions, help, pipes
 
 #[test]
 fn the_committed_crd_and_xrd_are_what_the_command_prints() {
     for (command, file) in [
-        ("crd", "crossplane/mysqlinstanceclaim-crd.yaml"),
-        ("crd --catalog", "manifests/catalog-crds.yaml"),
+        ("crd", "manifests/crds.yaml"),
         ("crd --xrd", "crossplane/mysqlinstanceclaim-xrd.yaml"),
     ] {
         let committed = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_default();
@@ -854,6 +928,8 @@ fn every_subcommand_has_help_with_examples() {
         "catalog check",
         "catalog show",
         "catalog diff",
+        "certs",
+        "controller",
         "crd",
         "completions",
     ] {

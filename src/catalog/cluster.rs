@@ -301,9 +301,7 @@ fn told(kind: &str, error: &kube::Error) -> String {
     let remedy = match error {
         kube::Error::Api(status) => match status.code {
             401 => "log in to the cluster again",
-            403 => {
-                "give this account the right to list and watch the kinds of the catalog, as manifests/catalog-rbac.yaml does"
-            }
+            403 => "give this account the right to list and watch the kinds of the catalog, as the chart does",
             404 => "install the kinds of the catalog: idp-multicloud crd --catalog | kubectl apply --server-side -f -",
             _ => "it is tried again",
         },

@@ -13,7 +13,7 @@ use kinds::{Cell, CloudProvider, PlacementPolicy, Tier};
 #[must_use]
 pub fn crds() -> [CustomResourceDefinition; 4] {
     [Cell::crd(), CloudProvider::crd(), PlacementPolicy::crd(), Tier::crd()].map(|mut crd| {
-        schema::tidy(&mut crd);
+        schema::tidy(&mut crd, "catalog");
         crd
     })
 }

@@ -1,12 +1,15 @@
+use std::fs;
 use std::os::unix::fs::symlink;
 
 use base64::Engine;
 use rustls::{
     ClientConfig, ClientConnection, Connection, RootCertStore, ServerConnection, SupportedProtocolVersion,
-    pki_types::ServerName,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 use tempfile::TempDir;
+use x509_parser::time::ASN1Time;
 
+use super::seconds::rfc3339;
 use super::{CertificateError as E, *};
 
 const HOUR: i64 = 60 * 60;
@@ -45,6 +48,7 @@ fn source(dir: &Path) -> Source {
     Source::Files {
         cert: dir.join("tls.crt"),
         key: dir.join("tls.key"),
+        name: None,
     }
 }
 
@@ -62,12 +66,25 @@ fn opened() -> (TempDir, Certificates, Pair) {
     (dir, certificates, pair)
 }
 
-/// The error of opening a folder with this content, after checking that its message names a file there.
+/// Why a folder with this content is not served, after checking that the message names a file there, and that opening it
+/// says the same and leaves nothing to serve.
 fn refusal(cert: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> E {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), cert, key);
-    let error = Certificates::open(source(dir.path())).err().unwrap();
+    let Source::Files { cert, key, .. } = source(dir.path()) else {
+        unreachable!()
+    };
+    let now = now();
+    let error = Pair::read(&cert, &key)
+        .unwrap()
+        .prove(&cert, &key, None, now)
+        .unwrap_err();
     assert!(error.to_string().starts_with(dir.path().to_str().unwrap()), "{error}");
+    let certificates = Certificates::open_at(source(dir.path()), now).unwrap();
+    let status = certificates.status();
+    assert_eq!((status.leaf, status.refusal), (None, Some(error.to_string())));
+    assert!(!serves(&certificates, &good()));
+    assert!(matches!(certificates.poll_at(now), Polled::Unchanged), "{error}");
     error
 }
 
@@ -126,9 +143,10 @@ fn a_good_pair_loads_and_its_status_tells_its_validity() {
     let (_dir, certificates, pair) = opened();
     let now = now();
     let status = certificates.status();
-    assert!((now - HOUR - status.validity.not_before).abs() < 60, "{status:?}");
-    assert_eq!(status.validity.not_after - status.validity.not_before, 2 * HOUR);
-    assert_eq!(status.fingerprint.len(), 64);
+    let served = status.leaf.unwrap();
+    assert!((now - HOUR - served.validity.not_before).abs() < 60, "{served:?}");
+    assert_eq!(served.validity.not_after - served.validity.not_before, 2 * HOUR);
+    assert_eq!(served.fingerprint.len(), 64);
     assert_eq!((status.refusal, status.ephemeral), (None, false));
     assert_eq!(certificates.ephemeral_pem(), None);
     assert!(serves(&certificates, &pair));
@@ -136,7 +154,7 @@ fn a_good_pair_loads_and_its_status_tells_its_validity() {
 }
 
 #[test]
-fn every_bad_content_is_refused_at_open_with_its_own_error() {
+fn every_bad_content_is_refused_with_its_own_error() {
     let Pair { cert, key } = good();
     let other = good();
     let early = issue(HOUR, 2 * HOUR);
@@ -167,6 +185,49 @@ fn every_bad_content_is_refused_at_open_with_its_own_error() {
     assert!(matches!(refusal(long, &key), E::BrokenCertificate { number: 1, .. }));
     let tail = [cert.as_slice(), no_x509].concat();
     assert!(matches!(refusal(tail, &key), E::BrokenCertificate { number: 2, .. }));
+}
+
+#[test]
+fn what_is_not_served_at_the_start_is_served_once_it_is_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, early) = (good(), issue(2 * HOUR, 3 * HOUR));
+    write(dir.path(), &early.cert, &early.key);
+    let certificates = Certificates::open(source(dir.path())).unwrap();
+    let listener = certificates.tls();
+    assert!(matches!(certificates.poll(), Polled::Unchanged));
+    write(dir.path(), &first.cert, &early.key);
+    assert!(matches!(certificates.poll(), Polled::Refused(E::Mismatch { .. })));
+    write(dir.path(), &first.cert, &first.key);
+    assert!(matches!(certificates.poll(), Polled::Swapped(_)));
+    assert!(serves(&certificates, &first));
+    assert!(Arc::ptr_eq(&listener.get_inner(), &certificates.tls().get_inner()));
+    // It takes only its time to make the other one good.
+    write(dir.path(), &early.cert, &early.key);
+    assert!(matches!(certificates.poll_at(now() + 2 * HOUR + 1), Polled::Swapped(_)));
+}
+
+#[test]
+fn a_leaf_for_another_name_is_refused_and_the_message_says_for_which() {
+    let dir = tempfile::tempdir().unwrap();
+    let pair = good();
+    write(dir.path(), &pair.cert, &pair.key);
+    let named = |wanted: &str| {
+        let mut source = source(dir.path());
+        if let Source::Files { name, .. } = &mut source {
+            *name = Some(wanted.to_owned());
+        }
+        Certificates::open(source).unwrap().status()
+    };
+    assert!(named("localhost").leaf.is_some());
+    for wanted in ["ours.default.svc", "*", ""] {
+        let refusal = named(wanted).refusal.unwrap();
+        assert!(
+            refusal.contains(&format!("not valid for {wanted}, but for localhost")),
+            "{refusal}"
+        );
+    }
+    let served = serves(&Certificates::open(source(dir.path())).unwrap(), &pair);
+    assert!(served, "without a name, any will do");
 }
 
 #[test]
@@ -209,7 +270,7 @@ fn a_kubelet_swap_through_the_data_symlink_is_seen_and_served() {
     assert!(matches!(certificates.poll(), Polled::Swapped(_)));
     assert!(matches!(certificates.poll(), Polled::Unchanged));
     assert!(serves(&certificates, &second) && !serves(&certificates, &first));
-    assert_ne!(certificates.status().fingerprint, before.fingerprint);
+    assert_ne!(certificates.status().leaf, before.leaf);
     assert!(
         Arc::ptr_eq(&listener.get_inner(), &certificates.tls().get_inner()),
         "the listener sees the swap"
@@ -289,7 +350,13 @@ fn the_ephemeral_pair_is_trusted_by_a_client_given_its_pem_in_both_versions_and_
 #[test]
 fn the_ephemeral_pair_is_new_each_time_and_lasts_a_year() {
     let opened_at = now();
-    let [first, second] = [(); 2].map(|()| Certificates::open_at(Source::Ephemeral, opened_at).unwrap().status());
+    let [first, second] = [(); 2].map(|()| {
+        Certificates::open_at(Source::Ephemeral, opened_at)
+            .unwrap()
+            .status()
+            .leaf
+            .unwrap()
+    });
     assert_ne!(first.fingerprint, second.fingerprint);
     let expected = Validity {
         not_before: opened_at - HOUR,

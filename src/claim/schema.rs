@@ -276,7 +276,7 @@ pub struct Condition {
 #[must_use]
 pub fn crd() -> CustomResourceDefinition {
     let mut crd = MySQLInstanceClaim::crd();
-    schema::tidy(&mut crd);
+    schema::tidy(&mut crd, "claim");
     for root in schema::roots(&mut crd) {
         root.properties
             .get_or_insert_default()

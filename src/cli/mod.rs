@@ -7,6 +7,7 @@
 //! | `serve` | `serve` |
 //! | `process` | what `serve` and `controller` have in common: logs, addresses, signals |
 //! | `controller` | `controller` |
+//! | `certs` | `certs` |
 //! | `place` | `place`, through the same admission path as the webhook |
 //! | `cluster` | a client of the cluster that a command is about |
 //! | `claims` | the claims that `place`, `audit` and `catalog diff` are asked about, from a file or from flags |
@@ -20,6 +21,7 @@
 
 mod audit;
 mod catalog;
+mod certs;
 mod claims;
 mod cluster;
 mod controller;
@@ -70,9 +72,9 @@ struct Cli {
 enum Command {
     /// Serve the admission webhooks (what happens without a subcommand, too)
     Serve(serve::Args),
-    /// Write into each catalog object's status whether it is in force, and why not
+    /// Write into each catalog object's status whether it is in force, and why not; look after the certificates
     ///
-    /// The serving processes write nothing; this one process does, and decides nothing.
+    /// The serving processes write nothing; this one process does, and decides nothing about the catalog.
     #[command(after_help = controller::EXAMPLES)]
     Controller(controller::Args),
     /// Explain where a claim would be placed, and why; nothing is stored
@@ -91,7 +93,13 @@ enum Command {
     /// Check, show or compare catalogs
     #[command(subcommand)]
     Catalog(catalog::Command),
-    #[command(about = "Print the CustomResourceDefinition of MySQLInstanceClaim, or those of the catalog", after_help = crd::EXAMPLES)]
+    /// Make a certificate authority (CA) and a serving certificate for the webhooks, and print the bundle to trust
+    ///
+    /// For those who bring their own certificates: nothing is written into a cluster. A CA that is in the folder already
+    /// is used, and kept.
+    #[command(after_help = certs::EXAMPLES)]
+    Certs(certs::Args),
+    #[command(about = "Print the CustomResourceDefinitions of claims and of the catalog", after_help = crd::EXAMPLES)]
     Crd(crd::Args),
     /// Print a completion script for your shell
     #[command(after_help = COMPLETIONS)]
@@ -118,6 +126,7 @@ pub fn main() -> ExitCode {
         Some(Command::Place(args)) => place::run(&args),
         Some(Command::Audit(args)) => audit::run(&args),
         Some(Command::Catalog(command)) => catalog::run(&command),
+        Some(Command::Certs(args)) => certs::run(&args),
         Some(Command::Crd(args)) => crd::run(&args),
         Some(Command::Completions { shell }) => Ok(completions(shell)),
     };

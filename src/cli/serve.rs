@@ -1,4 +1,4 @@
-//! `serve`: everything that has to be good is proven before a port is bound.
+//! `serve`: everything that has to be good is proven before a port is bound; a certificate that is not is waited for.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -42,6 +42,10 @@ pub(super) struct Args {
     /// PEM file with the private key of --tls-cert
     #[arg(long, env = "IDP_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// The DNS name that the API server calls, such as idp-multicloud-admission.idp-multicloud.svc: a certificate that is
+    /// not valid for it is refused like a broken one
+    #[arg(long, env = "IDP_TLS_NAME", value_name = "NAME", requires = "tls_cert", value_parser = not_empty)]
+    tls_name: Option<String>,
     /// Where the catalog is: "builtin"; a folder of *.yaml files, which is watched for changes; or "cluster", whose
     /// objects are followed
     #[arg(long, env = "IDP_CATALOG", value_name = "builtin|DIR|cluster", default_value = "builtin", value_parser = Source::parse)]
@@ -88,6 +92,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
         (Some(cert), Some(key)) => certs::Source::Files {
             cert: cert.clone(),
             key: key.clone(),
+            name: args.tls_name.clone(),
         },
         _ => certs::Source::Ephemeral,
     };
@@ -128,7 +133,7 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
         draining: AtomicBool::new(false),
     };
     state.announce_catalog();
-    state.metrics.certificate(certificates.status().validity.not_after);
+    state.announce_certificate(&certificates);
     if certificates.status().ephemeral {
         tracing::warn!("no --tls-cert: serving with a self-signed certificate made for this run");
     }

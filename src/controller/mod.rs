@@ -1,14 +1,17 @@
-//! The controller: writes into the status of each catalog object whether it is in force, and why not.
+//! The controller: writes into the status of each catalog object whether it is in force, and why not; and looks after the
+//! certificates that the serving processes serve with, if that is its task.
 //!
 //! | file | holds |
 //! |---|---|
+//! | `certificates` | the Secrets of the certificates, and the bundle in the webhook configurations |
 //! | `status` | what an object's status should be |
 //! | `written` | what was written, for as long as the cluster has not told of it |
 //! | `ops` | health and metrics |
 //!
-//! It decides nothing: what is in force is what the serving processes take, which ask the same check. One runs; two would
-//! write the same.
+//! It decides nothing about the catalog: what is in force is what the serving processes take, which ask the same check. One
+//! runs; two would write the same statuses, and outrun each other with the certificates.
 
+mod certificates;
 mod ops;
 mod status;
 mod written;
@@ -16,15 +19,16 @@ mod written;
 use std::future::Future;
 use std::io;
 use std::net::TcpListener;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::{Patch, PatchParams};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::catalog::cluster::{self, News};
 use crate::catalog::followed::Followed;
@@ -33,11 +37,16 @@ use crate::telemetry::ControllerMetrics;
 use status::Due;
 use written::Written;
 
-/// Who the API server says manages the status.
+pub use certificates::{Issuer, Settings};
+
+/// Who the API server says manages what the controller writes.
 const FIELD_MANAGER: &str = "idp-multicloud-controller";
 
 /// How many statuses are written at a time.
 const WRITERS: usize = 8;
+
+/// How long to wait before what ended by a bug begins anew.
+const ANEW: Duration = Duration::from_secs(5);
 
 /// How long to wait before what could not be written is tried again: a second, then twice as long each time, up to 32 s.
 fn pause(failures: u32) -> Duration {
@@ -51,11 +60,17 @@ struct State {
     metrics: ControllerMetrics,
 }
 
-/// Runs until `ended` resolves.
+/// Runs until `ended` resolves. What looks after the certificates, if anything does, and what looks after the catalog do
+/// not stop each other.
 ///
 /// # Errors
-/// The listener cannot be served from, or the catalog cannot be followed any more.
-pub async fn run(client: Client, listener: Option<TcpListener>, ended: impl Future<Output = ()>) -> io::Result<()> {
+/// The listener cannot be served from.
+pub async fn run(
+    client: Client,
+    listener: Option<TcpListener>,
+    certificates: Option<Settings>,
+    ended: impl Future<Output = ()>,
+) -> io::Result<()> {
     let state = Arc::new(State {
         followed: Followed::new(),
         metrics: ControllerMetrics::default(),
@@ -66,13 +81,29 @@ pub async fn run(client: Client, listener: Option<TcpListener>, ended: impl Futu
             None => std::future::pending().await,
         }
     };
+    let keeping = async {
+        match &certificates {
+            Some(settings) => always("certificates", || certificates::keep(&client, settings, &state.metrics)).await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         served = serving => served,
-        () = write(&client, &state) => Err(io::Error::other("following the catalog ended, which is a bug")),
+        () = always("catalog", || write(&client, &state)) => Ok(()),
+        () = keeping => Ok(()),
         () = ended => {
             tracing::info!("ended");
             Ok(())
         }
+    }
+}
+
+/// Does something for ever: when it ends or panics, it begins anew.
+async fn always<F: Future<Output = ()>>(what: &str, begin: impl Fn() -> F) {
+    loop {
+        let _ = AssertUnwindSafe(begin()).catch_unwind().await;
+        tracing::error!("looking after the {what} ended, which is a bug; it begins anew");
+        sleep(ANEW).await;
     }
 }
 

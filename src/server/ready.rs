@@ -8,15 +8,19 @@ use axum::response::{IntoResponse, Response};
 use super::State;
 use crate::catalog::followed::Followed;
 use crate::certs::Certificates;
+use crate::certs::seconds::now;
 
-/// Ready from when there is a catalog, whatever it holds, and until the server is about to end. What it serves from stays
-/// good, so nothing else takes it out of service; `?verbose` says what was refused since.
+/// Ready from when there are a catalog, whatever it holds, and a certificate, and until the server is about to end. What it
+/// serves from stays good, so nothing else takes it out of service; `?verbose` says what was refused since.
 pub(super) fn readyz(state: &State, certificates: &Certificates, query: Option<&str>) -> Response {
     let held = state.catalog.current();
-    let not_ready = match &held {
+    let certificate = certificates.status();
+    let refusal = certificate.refusal.unwrap_or_default();
+    let not_ready = match (&held, &certificate.leaf) {
         _ if state.is_draining() => Some("the server is ending".to_owned()),
-        None => Some(format!("there is no catalog yet: {}", state.why_no_catalog())),
-        Some(_) => None,
+        (_, None) => Some(format!("there is no serving certificate yet: {refusal}")),
+        (None, _) => Some(format!("there is no catalog yet: {}", state.why_no_catalog())),
+        (Some(_), Some(_)) => None,
     };
     let mut text = String::new();
     if query.is_some_and(|query| {
@@ -28,16 +32,19 @@ pub(super) fn readyz(state: &State, certificates: &Certificates, query: Option<&
             let _ = writeln!(text, "[{}]{check}: {state}", if good { '+' } else { '-' });
         };
         line(held.is_some(), "catalog", state.told_of_catalog());
-        let status = certificates.status();
-        let not_after = status.validity.not_after;
-        line(
-            true,
-            "certificate",
-            match status.refusal {
-                None => format!("ok, expires at Unix time {not_after}"),
-                Some(refusal) => format!("ok, expires at Unix time {not_after}; the newest is refused: {refusal}"),
-            },
-        );
+        let told = match certificate.leaf.as_ref().map(|leaf| leaf.validity.not_after) {
+            None => refusal,
+            Some(not_after) => {
+                let standing = if not_after < now() { "expired" } else { "ok, expires" };
+                let newest = if refusal.is_empty() {
+                    ""
+                } else {
+                    "; the newest is refused: "
+                };
+                format!("{standing} at Unix time {not_after}{newest}{refusal}")
+            }
+        };
+        line(certificate.leaf.is_some(), "certificate", told);
         let serving = if state.is_draining() { "ending" } else { "ok" };
         line(!state.is_draining(), "serving", serving.to_owned());
     }

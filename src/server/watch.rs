@@ -22,10 +22,9 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(super) fn start(state: &Arc<State>, certificates: Arc<Certificates>, folder: Option<Folder>) -> io::Result<()> {
     each_second("certificate", Arc::downgrade(state), move |state| {
         let polled = certificates.poll();
-        state
-            .metrics
-            .certificate_is_refused(certificates.status().refusal.is_some());
-        take_certificate(state, polled);
+        let status = certificates.status();
+        state.metrics.certificate_is_refused(status.refusal.is_some());
+        take_certificate(state, polled, status.leaf.is_some());
     })?;
     if let Some(mut folder) = folder {
         each_second("catalog", Arc::downgrade(state), move |state| {
@@ -56,7 +55,7 @@ pub(super) fn each_second(
     thread::Builder::new().name(name.to_owned()).spawn(watch).map(drop)
 }
 
-fn take_certificate(state: &State, polled: Polled) {
+fn take_certificate(state: &State, polled: Polled, serves: bool) {
     match polled {
         Polled::Unchanged => {}
         Polled::Swapped(validity) => {
@@ -65,9 +64,17 @@ fn take_certificate(state: &State, polled: Polled) {
         }
         Polled::Refused(error) => {
             state.metrics.certificate_refused();
-            tracing::warn!(%error, "new serving certificate refused; the last good one stays in force");
+            if serves {
+                tracing::warn!(%error, "new serving certificate refused; the last good one stays in force");
+            } else {
+                no_certificate(&error.to_string());
+            }
         }
     }
+}
+
+fn no_certificate(error: &str) {
+    tracing::error!(%error, "no certificate to serve with: handshakes fail until there is a good one, without a restart");
 }
 
 fn take_catalog(state: &State, outcome: Result<Snapshot, CatalogError>) {
@@ -102,6 +109,19 @@ pub(super) fn shortened(text: String) -> String {
 }
 
 impl State {
+    /// Says which certificate is served at the start, or why there is none.
+    pub fn announce_certificate(&self, certificates: &Certificates) {
+        let status = certificates.status();
+        if let Some(leaf) = status.leaf {
+            self.metrics.certificate(leaf.validity.not_after);
+        }
+        if let Some(refusal) = status.refusal {
+            self.metrics.certificate_is_refused(true);
+            self.metrics.certificate_refused();
+            no_certificate(&refusal);
+        }
+    }
+
     /// Tells the metrics which catalog is in force.
     pub fn announce_catalog(&self) {
         if let Some(held) = self.catalog.current() {

@@ -18,6 +18,10 @@ pub struct ControllerMetrics {
     failed: Counter,
     refused: Family<Kind, Gauge>,
     age: Gauge<f64, AtomicU64>,
+    not_after: Family<Kind, Gauge>,
+    issued: Family<Kind, Counter>,
+    certificate_failures: Counter,
+    bundle_published: Gauge,
 }
 
 impl Default for ControllerMetrics {
@@ -28,6 +32,10 @@ impl Default for ControllerMetrics {
             failed: Counter::default(),
             refused: Family::default(),
             age: Gauge::default(),
+            not_after: Family::default(),
+            issued: Family::default(),
+            certificate_failures: Counter::default(),
+            bundle_published: Gauge::default(),
         };
         metrics.registered()
     }
@@ -48,6 +56,26 @@ impl ControllerMetrics {
         );
         registry.register("catalog_objects_refused", super::OBJECTS_REFUSED, self.refused.clone());
         registry.register("catalog_age_seconds", super::AGE, self.age.clone());
+        registry.register(
+            "controller_certificate_not_after_timestamp_seconds",
+            "When the certificate of that kind (ca, leaf) expires, in Unix time; there is none while there is no good one",
+            self.not_after.clone(),
+        );
+        registry.register(
+            "controller_certificates_issued",
+            "Certificates issued and stored, by kind (ca, leaf)",
+            self.issued.clone(),
+        );
+        registry.register(
+            "controller_certificate_failures",
+            "Rounds of looking after the certificates in which something could not be read, written or used",
+            self.certificate_failures.clone(),
+        );
+        registry.register(
+            "controller_bundle_published",
+            "1 while every webhook configuration trusts just the authorities that it should; 0 also if that is nobody's task here",
+            self.bundle_published.clone(),
+        );
         self
     }
 
@@ -75,5 +103,28 @@ impl ControllerMetrics {
     pub fn objects_refused(&self, kind: &'static str, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.refused.get_or_create(&Kind { kind }).set(count);
+    }
+
+    /// Says when the certificate of a kind expires, if there is a good one.
+    pub fn certificate(&self, kind: &'static str, not_after: Option<i64>) {
+        match not_after {
+            Some(not_after) => drop(self.not_after.get_or_create(&Kind { kind }).set(not_after)),
+            None => drop(self.not_after.remove(&Kind { kind })),
+        }
+    }
+
+    /// Counts a certificate that was issued and stored.
+    pub fn certificate_issued(&self, kind: &'static str) {
+        self.issued.get_or_create(&Kind { kind }).inc();
+    }
+
+    /// Counts a round in which something of the certificates could not be done.
+    pub fn certificates_failed(&self) {
+        self.certificate_failures.inc();
+    }
+
+    /// Says whether the bundle is published as it should be.
+    pub fn bundle_is_published(&self, published: bool) {
+        self.bundle_published.set(published.into());
     }
 }

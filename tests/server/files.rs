@@ -21,14 +21,51 @@ pub(crate) fn pair() -> (String, String) {
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
+/// A self-signed pair for a name, valid between two offsets from now, in hours.
+fn pair_of(name: &str, from: i64, until: i64) -> (String, String) {
+    use x509_parser::time::ASN1Time;
+
+    let now = ASN1Time::now().timestamp();
+    let at = |hours: i64| ASN1Time::from_timestamp(now + hours * 3600).unwrap().to_datetime();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new([name.to_owned()]).unwrap();
+    (params.not_before, params.not_after) = (at(from), at(until));
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+/// Pairs that cannot be served, by what is wrong with them, and what is said of each.
+pub(crate) fn bad_pairs() -> [(&'static str, (String, String), &'static str); 9] {
+    let ((cert, key), (_, other_key)) = (pair(), pair());
+    let cut = |text: &str| text[..text.len() / 2].to_owned();
+    [
+        ("expired", pair_of("localhost", -3, -2), "expired at"),
+        ("not yet valid", pair_of("localhost", 2, 3), "valid only from"),
+        (
+            "for another name",
+            pair_of("elsewhere", -1, 1),
+            "not valid for localhost",
+        ),
+        ("mismatched", (cert.clone(), other_key), "does not belong"),
+        ("a certificate cut short", (cut(&cert), key.clone()), "cut short"),
+        ("a key cut short", (cert.clone(), cut(&key)), "cut short"),
+        ("no certificate", (String::new(), key.clone()), "empty"),
+        (
+            "a key for a certificate",
+            (key.clone(), key.clone()),
+            "no `BEGIN CERTIFICATE`",
+        ),
+        ("garbage", ("garbage".to_owned(), key), "no `BEGIN CERTIFICATE`"),
+    ]
+}
+
 /// A folder as a kubelet mounts a Secret: the files are links into `..data`, which is a link itself.
-struct Mounted {
+pub(crate) struct Mounted {
     dir: TempDir,
     swaps: usize,
 }
 
 impl Mounted {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let mut mounted = Self {
             dir: tempfile::tempdir().unwrap(),
             swaps: 0,
@@ -44,7 +81,7 @@ impl Mounted {
         self.dir.path().join(name)
     }
 
-    fn swap(&mut self, files: &[(&str, &str)]) {
+    pub(crate) fn swap(&mut self, files: &[(&str, &str)]) {
         self.swaps += 1;
         let version = self.path(&format!("..version_{}", self.swaps));
         fs::create_dir(&version).unwrap();
@@ -60,9 +97,9 @@ fn der(pem: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
 
-fn served_from(mounted: &Mounted) -> Server {
+pub(crate) fn served_from(mounted: &Mounted) -> Server {
     let [cert, key] = ["tls.crt", "tls.key"].map(|name| mounted.path(name).display().to_string());
-    Server::start(&["--tls-cert", &cert, "--tls-key", &key])
+    Server::start(&["--tls-cert", &cert, "--tls-key", &key, "--tls-name", "localhost"])
 }
 
 #[test]
@@ -151,6 +188,40 @@ fn a_bad_pair_keeps_the_last_good_one_and_is_said_once() {
     });
     eventually("nothing is refused", || server.metric("idp_certificate_refused") == 0.0);
     assert!(!server.get("/readyz?verbose").body.contains("refused"));
+    server.assert_unharmed();
+}
+
+#[test]
+fn whatever_comes_after_a_good_pair_the_last_good_one_goes_on() {
+    let (good, good_key) = pair();
+    let mut mounted = Mounted::new(&[("tls.crt", &good), ("tls.key", &good_key)]);
+    let server = served_from(&mounted);
+    let mut refusals = 0.0;
+    let mut refused = |server: &Server, what: &str, why: &str| {
+        refusals += 1.0;
+        eventually(what, || server.metric("idp_certificate_refusals_total") == refusals);
+        assert_eq!(server.metric("idp_certificate_refused"), 1.0, "{what}");
+        let ready = server.get("/readyz?verbose");
+        assert_eq!(ready.status, 200, "{what}");
+        assert!(
+            ready.body.contains("the newest is refused: ") && ready.body.contains(why),
+            "{what}: {}",
+            ready.body
+        );
+        assert_eq!(server.connect().certificate(), der(&good), "{what}");
+    };
+    for (what, (cert, key), why) in bad_pairs() {
+        mounted.swap(&[("tls.crt", &cert), ("tls.key", &key)]);
+        refused(&server, what, why);
+    }
+    // What is there cannot be read: a folder, and then nothing at all.
+    fs::remove_file(mounted.path("..data").join("tls.key")).unwrap();
+    fs::create_dir(mounted.path("..data").join("tls.key")).unwrap();
+    refused(&server, "unreadable", "cannot read");
+    fs::remove_dir(mounted.path("..data").join("tls.key")).unwrap();
+    refused(&server, "gone", "cannot read");
+    mounted.swap(&[("tls.crt", &good), ("tls.key", &good_key)]);
+    eventually("nothing is refused", || server.metric("idp_certificate_refused") == 0.0);
     server.assert_unharmed();
 }
 

@@ -6,8 +6,8 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use crate::files::{CATALOG, pair};
-use crate::support::server::{REVIEW, Server, assert_placed, binary, on};
+use crate::files::{CATALOG, Mounted, bad_pairs, pair, served_from};
+use crate::support::server::{REVIEW, Server, any_certificate, assert_placed, binary, eventually, on};
 
 /// Exit status, standard output and standard error of a start that fails.
 fn failed(addresses: &[&str; 3], args: &[&str]) -> (i32, String, String) {
@@ -30,30 +30,57 @@ fn refused(args: &[&str]) -> String {
 }
 
 #[test]
-fn a_bad_certificate_stops_the_start_before_a_port_is_bound() {
+fn certificate_files_that_are_not_there_stop_the_start_before_a_port_is_bound() {
     let dir = tempfile::tempdir().unwrap();
-    let file = |name: &str, text: &str| {
-        let path = dir.path().join(name).display().to_string();
-        fs::write(&path, text).unwrap();
-        path
-    };
-    let ((cert, _), (_, other_key)) = (pair(), pair());
-    let [cert, key, empty] = [("tls.crt", &*cert), ("tls.key", &other_key), ("empty", "")].map(|(n, t)| file(n, t));
-    let missing = dir.path().join("missing").display().to_string();
-    for (given_cert, given_key, named) in [
-        (&cert, &key, &key),
-        (&cert, &missing, &missing),
-        (&missing, &key, &missing),
-        (&empty, &key, &empty),
-        (&key, &key, &key),
-    ] {
+    let (text, key_text) = pair();
+    let [cert, key, missing] =
+        ["tls.crt", "tls.key", "missing"].map(|name| dir.path().join(name).display().to_string());
+    fs::write(&cert, text).unwrap();
+    fs::write(&key, key_text).unwrap();
+    for (given_cert, given_key) in [(&cert, &missing), (&missing, &key)] {
         let message = refused(&["--tls-cert", given_cert, "--tls-key", given_key]);
         assert!(
-            message.contains(named.as_str()) && message.lines().count() == 1,
+            message.contains(missing.as_str()) && message.lines().count() == 1,
             "{message}"
         );
     }
     assert!(refused(&["--tls-cert", &cert]).contains("--tls-key"));
+    assert!(refused(&["--tls-name", "localhost"]).contains("--tls-cert"));
+}
+
+#[test]
+fn a_pair_that_is_no_good_at_the_start_is_waited_for() {
+    for (what, (cert, key), why) in bad_pairs() {
+        let (good, good_key) = pair();
+        let mut mounted = Mounted::new(&[("tls.crt", &cert), ("tls.key", &key)]);
+        let mut server = served_from(&mounted);
+        eventually(what, || {
+            server.log(&["ERROR", "no certificate to serve with", why]).len() == 1
+        });
+        let ready = server.get("/readyz?verbose");
+        assert_eq!(ready.status, 503, "{what}");
+        assert!(
+            ready.body.contains("[-]certificate: ") && ready.body.contains(why),
+            "{what}: {}",
+            ready.body
+        );
+        assert!(
+            ready.body.contains("not ready: there is no serving certificate yet: "),
+            "{what}: {}",
+            ready.body
+        );
+        assert_eq!(server.get("/livez").status, 200);
+        assert!(
+            server.try_connect(&any_certificate(rustls::ALL_VERSIONS)).is_err(),
+            "{what}"
+        );
+        eventually("the metric says so", || server.metric("idp_certificate_refused") == 1.0);
+        assert_eq!(server.ended(), None, "{what}");
+
+        mounted.swap(&[("tls.crt", &good), ("tls.key", &good_key)]);
+        eventually("it is ready", || server.get("/readyz").status == 200);
+        server.assert_unharmed();
+    }
 }
 
 #[test]
