@@ -17,15 +17,13 @@ mod support {
     pub mod server;
 }
 
-use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use support::cluster::apiserver::{User, await_answer};
 use support::cluster::binaries::Binaries;
-use support::cluster::platform::{Platform, path};
+use support::cluster::platform::{Platform, definition_of_claims, path};
 use support::cluster::team::claim;
 use support::cluster::writers::{asked, name, send};
 
@@ -144,11 +142,10 @@ fn measure(platform: &Platform, writers: usize) {
 
 /// Installs the claim's CRD once more under the other group.
 fn serve_unwatched(platform: &Platform) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("crossplane/mysqlinstanceclaim-crd.yaml");
-    let crd = fs::read_to_string(file).unwrap();
+    let crd = definition_of_claims().to_string();
     let crd = crd
         .replace("db.platform.example.org", "unwatched.example.org")
-        .replace("    - mic\n", "    - unwatched\n")
+        .replace("\"mic\"", "\"unwatched\"")
         .replace("mysqlinstanceclaim", "unwatchedclaim")
         .replace("MySQLInstanceClaim", "UnwatchedClaim");
     platform

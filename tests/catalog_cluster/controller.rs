@@ -17,22 +17,10 @@ pub const CASES: &[Case] = &[
 
 const CATALOG: &str = "/apis/platform.example.org/v1alpha1";
 
-/// A kubeconfig with a token of one of our service accounts.
+/// A kubeconfig with a token of one of our service accounts, which have the rights that we ship.
 fn token(platform: &Platform, account: &str) -> std::path::PathBuf {
-    let root = env!("CARGO_MANIFEST_DIR");
-    let rbac = format!("{root}/manifests/catalog-rbac.yaml");
-    platform
-        .api
-        .kubectl(User::Admin, &["apply", "--filename", &rbac], "")
-        .ok();
-    let token = ["create", "token", account, "--namespace", "idp-multicloud"];
-    let token = platform.api.kubectl(User::Admin, &token, "").ok();
-    let admin = std::fs::read_to_string(platform.api.kubeconfig(User::Admin)).unwrap();
-    let mut config = idp_multicloud::yaml::documents(&admin).unwrap().remove(0);
-    config["users"][0]["user"] = json!({"token": token.trim()});
-    let file = platform.api.folder("accounts").join(account);
-    std::fs::write(&file, config.to_string()).unwrap();
-    file
+    platform.install_rights();
+    platform.api.account("idp-multicloud", account)
 }
 
 /// A controller as shipped.

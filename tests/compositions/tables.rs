@@ -92,10 +92,12 @@ fn network(pipeline: &Pipeline) {
 }
 
 fn disposable(pipeline: &Pipeline) {
-    let policy = yaml::documents(&text("manifests/policy-delete.yaml"))
-        .unwrap()
-        .remove(0);
-    let variables = policy["spec"]["variables"].as_array().unwrap();
+    let guard = yaml::documents(&text("manifests/guard.yaml")).unwrap();
+    let policy = guard.iter().find(|object| {
+        object["kind"] == "ValidatingAdmissionPolicy"
+            && object["metadata"]["name"] == "delete.mysqlinstanceclaims.platform.example.org"
+    });
+    let variables = policy.unwrap()["spec"]["variables"].as_array().unwrap();
     let disposable = variables
         .iter()
         .find(|variable| variable["name"] == "disposable")

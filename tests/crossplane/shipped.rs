@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::Case;
-use crate::cloud::{Cloud, condition, shipped};
+use crate::cloud::{Cloud, condition};
 use crate::support::cluster::apiserver::User;
+use crate::support::cluster::platform::install_kinds;
 
 pub const CASES: &[Case] = &[
     (
@@ -28,7 +29,7 @@ fn same(cloud: &Cloud) {
     let made = cloud
         .get(path)
         .expect("wanted: the CRD that Crossplane makes; saw: none");
-    let ours: Value = serde_saphyr::from_str(&shipped("mysqlinstanceclaim-crd.yaml")).unwrap();
+    let ours = serde_json::to_value(idp_multicloud::claim::schema::crd()).unwrap();
     let (made, ours) = (facts(&made), facts(&ours));
     let differ: Vec<_> = made
         .keys()
@@ -48,16 +49,7 @@ fn same(cloud: &Cloud) {
 
 fn short_names(cloud: &Cloud) {
     let api = &cloud.platform.api;
-    let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/catalog-crds.yaml");
-    let kubectl = |args: &[&str]| api.kubectl(User::Admin, args, "").ok();
-    kubectl(&["apply", "--server-side", "--filename", crds]);
-    kubectl(&[
-        "wait",
-        "--for=condition=Established",
-        "--timeout=60s",
-        "--filename",
-        crds,
-    ]);
+    install_kinds(api);
     for (short, resource) in [
         ("ce", "cells"),
         ("clp", "cloudproviders"),

@@ -225,7 +225,8 @@ impl ApiServer {
         ]);
         command.args([
             "--authorization-mode=RBAC",
-            "--service-cluster-ip-range=10.0.0.0/24",
+            // A Service's address is one of this machine, so that what listens there is reached by the Service as it is shipped.
+            &format!("--service-cluster-ip-range={}", loopback_range()),
             "--allow-privileged=true",
         ]);
         command.args([
@@ -363,6 +364,18 @@ impl ApiServer {
         kubeconfig_path(self.dir.path(), user)
     }
 
+    /// A file that lets a service account in, by a token of its own.
+    pub fn account(&self, namespace: &str, name: &str) -> PathBuf {
+        let token = ["create", "token", name, "--namespace", namespace];
+        let token = self.kubectl(User::Admin, &token, "").ok();
+        let admin = fs::read_to_string(self.kubeconfig(User::Admin)).unwrap();
+        let mut config: Value = serde_json::from_str(&admin).unwrap();
+        config["users"][0]["user"] = json!({"token": token.trim()});
+        let file = self.folder("accounts").join(format!("{namespace}.{name}"));
+        fs::write(&file, config.to_string()).unwrap();
+        file
+    }
+
     /// How much processor time the API server has taken.
     pub fn cpu(&self) -> Duration {
         self.apiserver.cpu()
@@ -459,6 +472,12 @@ fn kubeconfig(port: u16, authority: &Path, token: &str) -> String {
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
     })
     .to_string()
+}
+
+/// Addresses of this machine that nobody else is likely to have taken.
+fn loopback_range() -> String {
+    let [a, b]: [u8; 2] = [random(), random()].map(|random| u8::from_str_radix(&random[..2], 16).unwrap());
+    format!("127.{}.{b}.0/24", 16 + a % 200)
 }
 
 /// A port that nobody listens on now.

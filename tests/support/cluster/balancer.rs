@@ -22,7 +22,15 @@ struct State {
 impl Balancer {
     /// Opens it on a free port, with nobody behind it.
     pub fn open() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        Self::open_at((Ipv4Addr::LOCALHOST, 0).into()).unwrap()
+    }
+
+    /// Opens it at an address.
+    ///
+    /// # Errors
+    /// Nothing may listen there: ports below 1024 are not for everybody.
+    pub fn open_at(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
         let balancer = Self {
             address: listener.local_addr().unwrap(),
             state: Arc::default(),
@@ -33,7 +41,7 @@ impl Balancer {
                 let _ = client.and_then(|client| connect(client, &state));
             }
         });
-        balancer
+        Ok(balancer)
     }
 
     /// The port it listens on.

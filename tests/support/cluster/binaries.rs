@@ -275,3 +275,11 @@ fn said(name: &str, go: &mut Command) -> Result<Vec<u8>, Absent> {
         Ok(run) => Ok(run.stdout),
     }
 }
+
+/// The source tree of somebody else's Go module, as in `example.org/module@v1.2.3`.
+///
+/// # Errors
+/// It cannot be had.
+pub fn module_source(module: &str) -> Result<PathBuf, Absent> {
+    Module::helm().source_tree(module)
+}

@@ -9,6 +9,7 @@
 //! | [`balancer`] | what a Service is to the API server: one address, servers behind it that come and go |
 //! | [`platform`] | the CRD, webhooks and policies installed as shipped, and servers behind them |
 //! | [`objects`] | what goes into the cluster that we do not ship: rights, a Service, a cell |
+//! | [`pod`] | a Deployment's pods, run by us |
 //! | [`crossplane`] | Crossplane and its functions, the real ones, installed as their chart does |
 //! | [`provider`] | what a cloud's provider writes about a managed resource, by hand |
 //! | [`shared`] | a test program whose cases share what one of them has started |
@@ -31,6 +32,7 @@ pub mod crossplane;
 pub mod objects;
 pub mod pki;
 pub mod platform;
+pub mod pod;
 pub mod process;
 pub mod provider;
 pub mod shared;

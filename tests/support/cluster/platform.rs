@@ -190,19 +190,12 @@ impl Platform {
         }
     }
 
-    /// Applies the files of a folder of the repository, with `edit` made to each text.
-    fn apply(&self, from: &str, names: &[&str], edit: impl Fn(&str, String) -> String) {
-        let dir = tempfile::tempdir().unwrap();
-        for name in names {
-            let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(from).join(name)).unwrap();
-            fs::write(dir.path().join(name), edit(name, text)).unwrap();
-        }
+    /// Applies objects.
+    fn apply(&self, objects: impl IntoIterator<Item = Value>) {
+        let objects: Vec<Value> = objects.into_iter().collect();
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
         self.api
-            .kubectl(
-                User::Admin,
-                &["apply", "--filename", &dir.path().display().to_string()],
-                "",
-            )
+            .kubectl(User::Admin, &["apply", "--filename", "-"], &list.to_string())
             .ok();
     }
 
@@ -247,11 +240,20 @@ impl Platform {
                 |answer| answer.code == 201,
             );
         }
-        self.apply("crossplane", &["mysqlinstanceclaim-crd.yaml"], |_, text| text);
+        self.apply([definition_of_claims()]);
         self.await_crd();
         let mut empty = claim("empty", json!({}));
         empty.as_object_mut().unwrap().remove("spec");
         older.apply(&empty).ok();
+    }
+
+    /// Applies the accounts of our pods, and what they may do.
+    pub fn install_rights(&self) {
+        let rights = shipped("manifests/install.yaml").into_iter().filter(|object| {
+            let kind = object["kind"].as_str().unwrap();
+            kind == "ServiceAccount" || kind.contains("Role")
+        });
+        self.apply(rights);
     }
 
     /// Waits until claims are served.
@@ -263,22 +265,15 @@ impl Platform {
 
     /// Applies the policies as shipped, with a group of operators, and waits until each is in force.
     pub fn install_policies(&self) {
-        let names = ["policy-create.yaml", "policy-update.yaml", "policy-delete.yaml"];
-        self.apply("manifests", &names, |name, text| match name {
-            "policy-update.yaml" => {
-                let (nobody, operators) = (
-                    "exists(group, group in [])",
-                    format!("exists(group, group in ['{OPERATORS}'])"),
-                );
-                assert_eq!(
-                    text.matches(nobody).count(),
-                    1,
-                    "{name} has one place for the operators' group"
-                );
-                text.replace(nobody, &operators)
-            }
-            _ => text,
-        });
+        let guard = json!(shipped("manifests/guard.yaml")).to_string();
+        let nobody = "exists(group, group in [])";
+        assert_eq!(
+            guard.matches(nobody).count(),
+            1,
+            "there is one place for the operators' group"
+        );
+        let guard = guard.replace(nobody, &format!("exists(group, group in ['{OPERATORS}'])"));
+        self.apply(serde_json::from_str::<Vec<Value>>(&guard).unwrap());
         let older = self.in_namespace(OLDER);
         let change = json!({"spec": {"crossplane": {"compositionRef": {"name": "gcp"}}}});
         let update = || {
@@ -294,11 +289,12 @@ impl Platform {
     /// Applies the webhook configurations as shipped, with the bundle and port that an installation adds, and waits
     /// until they are in force.
     pub fn install_webhooks(&self) {
-        let mut names = vec!["mutating-webhook.yaml", "validating-webhook.yaml"];
-        if self.source == Source::Cluster {
-            names.push("catalog-webhook.yaml");
-        }
-        self.apply("manifests", &names, |_, text| text);
+        let configurations = shipped("manifests/install.yaml").into_iter().filter(|object| {
+            let kind = object["kind"].as_str().unwrap();
+            let ours = self.source == Source::Cluster || object["metadata"]["name"] != CATALOG;
+            kind.ends_with("WebhookConfiguration") && ours
+        });
+        self.apply(configurations);
         self.call_webhooks_at(self.balancer.port(), &self.authority.pem());
         self.await_placing();
     }
@@ -440,12 +436,27 @@ fn put_catalog(api: &ApiServer, source: Source) {
 
 /// Installs the kinds of the catalog, and waits until they are served.
 pub fn install_kinds(api: &ApiServer) {
-    let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/catalog-crds.yaml");
-    let crds = ["--filename", crds.to_str().unwrap()];
-    let established = ["wait", "--for=condition=Established", "--timeout=60s"];
-    for command in [&["apply", "--server-side"][..], &established] {
-        api.kubectl(User::Admin, &[command, &crds].concat(), "").ok();
+    let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/crds.yaml");
+    let catalog = "--selector=app.kubernetes.io/component=catalog";
+    for command in [
+        ["apply", "--server-side", "--filename", crds, catalog],
+        ["wait", "crd", "--for=condition=Established", "--timeout=60s", catalog],
+    ] {
+        api.kubectl(User::Admin, &command, "").ok();
     }
+}
+
+/// The objects of a file that we ship.
+pub fn shipped(file: &str) -> Vec<Value> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    idp_multicloud::yaml::documents(&text).unwrap()
+}
+
+/// The standalone definition of the claim's kind, as we ship it.
+pub fn definition_of_claims() -> Value {
+    let mut crds = shipped("manifests/crds.yaml").into_iter();
+    crds.find(|crd| crd["spec"]["names"]["kind"] == "MySQLInstanceClaim")
+        .unwrap()
 }
 
 fn instance(api: &ApiServer, source: Source, pair: &Pair, args: &[&str]) -> Server {

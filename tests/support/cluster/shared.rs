@@ -20,6 +20,15 @@ pub fn run<T: Send + Sync + 'static>(
     start: fn() -> Result<T, Absent>,
     rooms: impl IntoIterator<Item = (bool, Room<T>)>,
 ) -> ExitCode {
+    run_lent(start, |shared, case| case(shared), rooms)
+}
+
+/// The same, where a case gets what `lend` gives it of that which they share.
+pub fn run_lent<T: Send + Sync + 'static, L: 'static>(
+    start: fn() -> Result<T, Absent>,
+    lend: fn(&T, fn(&L)),
+    rooms: impl IntoIterator<Item = (bool, Room<L>)>,
+) -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads.get_or_insert(THREADS);
     let shared = Arc::new(Shared {
@@ -32,7 +41,7 @@ pub fn run<T: Send + Sync + 'static>(
         for &(name, case) in cases {
             let shared = Arc::clone(&shared);
             trials.push(Trial::ignorable_test(format!("{room}::{name}"), move || {
-                shared.run(case, alone)
+                shared.run(|shared| lend(shared, case), alone)
             }));
         }
     }
@@ -49,7 +58,7 @@ struct Shared<T> {
 }
 
 impl<T> Shared<T> {
-    fn run(&self, case: fn(&T), alone: bool) -> Result<Completion, Failed> {
+    fn run(&self, case: impl FnOnce(&T), alone: bool) -> Result<Completion, Failed> {
         let shared = match self.started.get_or_init(|| self.start()) {
             Ok(shared) => shared,
             Err(absent) => return absent.verdict(),
