@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::Case;
 use crate::installation::{CATALOG, Cluster, Installation, MUTATING, NAME, Road, VALIDATING, file};
+use crate::pods::install_their_kinds;
 use crate::roads::{FEW, under_creates};
 use crate::support::cluster::pki::Authority;
 use crate::support::cluster::pod::Pod;
@@ -24,6 +25,10 @@ pub const CASES: &[Case] = &[
     ("a_controller_that_was_away_for_too_long_catches_up", away),
     ("a_secret_of_your_own_is_served_and_published", brought),
     ("certs_makes_a_pair_that_the_api_server_takes", made_by_hand),
+    (
+        "from_cert_manager_to_self_managed_nothing_is_refused",
+        from_cert_manager,
+    ),
 ];
 
 const CA: &str = "idp-multicloud-ca";
@@ -55,6 +60,17 @@ fn bundles(cluster: &Cluster) -> Vec<String> {
 fn published(cluster: &Cluster) -> bool {
     let wanted = data(cluster, CA, "ca.crt");
     !wanted.is_empty() && bundles(cluster).iter().all(|bundle| *bundle == wanted)
+}
+
+/// Publishes a bundle as somebody else.
+fn publish(cluster: &Cluster, bundle: &Value) {
+    for path in [MUTATING, VALIDATING, CATALOG] {
+        let mut configuration = cluster.get(path).unwrap();
+        for webhook in configuration["webhooks"].as_array_mut().unwrap() {
+            webhook["clientConfig"]["caBundle"] = bundle.clone();
+        }
+        cluster.call("PUT", path, Some(&configuration)).ok();
+    }
 }
 
 fn first(cluster: &Cluster) {
@@ -165,22 +181,13 @@ fn belongs(cert: &str, key: &str) -> bool {
 fn bundle_healed(cluster: &Cluster) {
     let mut installation = cluster.install(Road::Helm4, FEW);
     installation.run();
-    let set = |bundle: &Value| {
-        for path in [MUTATING, VALIDATING, CATALOG] {
-            let mut configuration = cluster.get(path).unwrap();
-            for webhook in configuration["webhooks"].as_array_mut().unwrap() {
-                webhook["clientConfig"]["caBundle"] = bundle.clone();
-            }
-            cluster.call("PUT", path, Some(&configuration)).ok();
-        }
-    };
     let foreign = data(cluster, CA, "ca.crt") + &Authority::new().pem();
     for bundle in [
         Value::Null,
         STANDARD.encode(Authority::new().pem()).into(),
         STANDARD.encode(foreign).into(),
     ] {
-        set(&bundle);
+        publish(cluster, &bundle);
         eventually("the bundle is healed", || published(cluster));
         cluster.await_placing();
     }
@@ -383,13 +390,7 @@ fn made_by_hand(cluster: &Cluster) {
     // Nobody publishes it, as with cert-manager.
     let mut installation = cluster.install(Road::Helm4, FEW);
     installation.run_servers();
-    for path in [MUTATING, VALIDATING, CATALOG] {
-        let mut configuration = cluster.get(path).unwrap();
-        for webhook in configuration["webhooks"].as_array_mut().unwrap() {
-            webhook["clientConfig"]["caBundle"] = printed.trim().into();
-        }
-        cluster.call("PUT", path, Some(&configuration)).ok();
-    }
+    publish(cluster, &printed.trim().into());
     cluster.await_placing();
     // From one source to the other: the authority that was published stays trusted.
     under_creates(cluster, || {
@@ -397,5 +398,36 @@ fn made_by_hand(cluster: &Cluster) {
         eventually("an authority of its own", || published(cluster));
         thread::sleep(Duration::from_secs(2));
     });
+    installation.clean();
+}
+
+/// What cert-manager leaves is put there by hand.
+fn from_cert_manager(cluster: &Cluster) {
+    if !install_their_kinds(cluster) {
+        return;
+    }
+    cluster.kubectl(&["create", "namespace", NAME]);
+    let authority = Authority::new();
+    let (cert, key) = pair(&authority);
+    for (name, cert, key) in [(CA, authority.pem(), authority.key_pem()), (TLS, cert, key)] {
+        let data = json!({"tls.crt": cert, "tls.key": key, "ca.crt": authority.pem()});
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name},
+            "type": "kubernetes.io/tls", "stringData": data});
+        let secrets = format!("/api/v1/namespaces/{NAME}/secrets");
+        cluster.call("POST", &secrets, Some(&secret)).ok();
+    }
+    let theirs = [FEW, &["--set=certificates.source=cert-manager"]].concat();
+    let mut installation = cluster.install(Road::Helm4, &theirs);
+    publish(cluster, &STANDARD.encode(authority.pem()).into());
+    installation.run();
+    let bundle = bundles(cluster);
+    under_creates(cluster, || {
+        installation.upgrade(&file("manifests/chart"), FEW);
+        installation.roll();
+        eventually("it is published", || published(cluster));
+        thread::sleep(Duration::from_secs(4));
+    });
+    assert_eq!(data(cluster, CA, "tls.crt"), authority.pem());
+    assert!(bundles(cluster).len() == bundle.len() && bundle[0].trim() == authority.pem().trim());
     installation.clean();
 }

@@ -67,8 +67,8 @@ fn mounts(cluster: &Cluster) {
     installation.clean();
 }
 
-fn theirs(cluster: &Cluster) {
-    // Their definitions, out of their own repositories.
+/// Installs the kinds of cert-manager and Prometheus, out of their own repositories; false where those cannot be had.
+pub fn install_their_kinds(cluster: &Cluster) -> bool {
     for (module, folder) in [
         ("github.com/cert-manager/cert-manager@v1.21.2", "deploy/crds"),
         (
@@ -79,7 +79,10 @@ fn theirs(cluster: &Cluster) {
         let source = match module_source(module) {
             Ok(source) => source,
             Err(absent) if std::env::var_os("CI").is_some() => panic!("{absent:?}"),
-            Err(absent) => return eprintln!("skipped: {absent:?}"),
+            Err(absent) => {
+                eprintln!("skipped: {absent:?}");
+                return false;
+            }
         };
         let crds = source.join(folder).display().to_string();
         cluster.kubectl(&["apply", "--server-side", "--filename", &crds]);
@@ -91,6 +94,13 @@ fn theirs(cluster: &Cluster) {
     ] {
         let crd = format!("crd/{crd}");
         cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", &crd]);
+    }
+    true
+}
+
+fn theirs(cluster: &Cluster) {
+    if !install_their_kinds(cluster) {
+        return;
     }
     cluster.kubectl(&["create", "namespace", NAME]);
     for settings in [

@@ -27,6 +27,11 @@ impl Authority {
         self.0.pem()
     }
 
+    /// Its key.
+    pub fn key_pem(&self) -> String {
+        self.0.key().serialize_pem()
+    }
+
     /// Writes a certificate for `names` and 127.0.0.1 into a folder, over what was there.
     pub fn issue(&self, names: &[&str], dir: &Path) -> Pair {
         let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
