@@ -230,6 +230,17 @@ fn switched_off(cluster: &Cluster) {
     installation.uninstall();
     assert_locked(cluster, &kept);
 
+    // A release of another name takes the guard over only if it is told to.
+    for (helm, name) in [(Road::Helm3, "another"), (Road::Helm4, "a-third")] {
+        let chart = file("manifests/chart");
+        let install = ["install", name, &chart, "--create-namespace"];
+        cluster.helm(helm, &install).refused(&["exists and cannot be imported"]);
+        cluster.helm(helm, &[&install[..], &["--take-ownership"]].concat()).ok();
+        cluster.helm(helm, &["uninstall", name]).ok();
+        replaced(cluster, 50).refused(&["keeps its placement for life"]);
+        assert_unmoved(cluster, &kept);
+    }
+
     // The last lock, taken off as the manual says.
     cluster.kubectl(&["delete", "--filename", &file("manifests/guard.yaml")]);
     let free = || cluster.api.call(User::Admin, "DELETE", &path("kept"), None);
