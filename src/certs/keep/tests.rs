@@ -308,6 +308,30 @@ fn an_older_authority_that_is_another_by_one_bit_is_put_back() {
 }
 
 #[test]
+fn an_older_authority_that_fell_out_of_a_broken_bundle_is_put_back_from_what_is_published() {
+    let good = World::settled();
+    let mut world = good.clone();
+    world.authority.key = garbage();
+    world.settle();
+    let bundle = String::from_utf8(world.authority.bundle.clone()).unwrap();
+    let (first, second) = bundle.split_at(bundle.rfind("-----BEGIN").unwrap());
+    world.authority.bundle = format!("{first}{}", second.replace("BEGIN", "BEGUN")).into_bytes();
+    world.serving = Held::default();
+    world.settle();
+    assert_eq!(world.authorities(), 2);
+    assert!(world.trusts(&good.serving) && world.trusts(&world.serving));
+}
+
+#[test]
+fn a_certificate_ends_with_its_authority_at_the_latest() {
+    let (authority, ca) = Authority::make(wanted().lifetime, START).unwrap();
+    let late = authority
+        .issue(&wanted().names, wanted().lifetime, ca.validity.not_after - 10)
+        .unwrap();
+    assert_eq!(late.validity.not_after, ca.validity.not_after);
+}
+
+#[test]
 fn a_published_bundle_is_put_back_and_a_foreign_authority_taken_out() {
     let good = World::settled();
     let with_foreign = [good.places[0].clone(), foreign(START)].concat();
