@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use rustls::RootCertStore;
-use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::ParsedCertificate;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
@@ -87,11 +87,11 @@ impl Bundle {
         text
     }
 
-    /// Whether a client that trusts this bundle takes the chain for a server of this name.
+    /// Whether a client that trusts this bundle takes the chain, whatever the name it asks for.
     ///
     /// # Errors
     /// Why not.
-    pub fn trusts(&self, chain: &[CertificateDer<'_>], name: &str, now: i64) -> Result<(), rustls::Error> {
+    pub fn trusts(&self, chain: &[CertificateDer<'_>], now: i64) -> Result<(), rustls::Error> {
         let mut roots = RootCertStore::empty();
         // Go holds authorities to their own time, too; webpki does not.
         let valid = |der: &&CertificateDer<'_>| validity(der).is_some_and(|validity| validity.holds(now));
@@ -100,9 +100,7 @@ impl Bundle {
         let leaf = ParsedCertificate::try_from(leaf)?;
         let time = UnixTime::since_unix_epoch(Duration::from_secs(now.max(0).unsigned_abs()));
         let algorithms = ring::default_provider().signature_verification_algorithms;
-        verify_server_cert_signed_by_trust_anchor(&leaf, &roots, others, time, algorithms.all)?;
-        let name = ServerName::try_from(name).map_err(|_| rustls::Error::UnsupportedNameType)?;
-        verify_server_name(&leaf, &name)
+        verify_server_cert_signed_by_trust_anchor(&leaf, &roots, others, time, algorithms.all)
     }
 }
 
@@ -124,7 +122,5 @@ pub(super) fn is_authority(der: &[u8]) -> bool {
         Ok(usage) => usage.is_none_or(|usage| usage.value.key_cert_sign()),
         Err(_) => false,
     };
-    // One that signed itself is whole if its signature holds: a flipped bit would be another authority of the same name.
-    let whole = parsed.issuer() != parsed.subject() || parsed.verify_signature(None).is_ok();
-    rest.is_empty() && parsed.is_ca() && signs && whole
+    rest.is_empty() && parsed.is_ca() && signs
 }

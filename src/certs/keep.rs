@@ -185,14 +185,14 @@ fn why_issue(
         Ok(proven) => proven,
         Err(error) => return Some((error.to_string(), true)),
     };
-    if let Err(error) = trusted(bundle, &chain, wanted, now) {
+    if let Err(error) = trusted(bundle, &chain, now) {
         return Some((error, true));
     }
     if validity.is_due(now) {
         return Some((OLD.to_owned(), false));
     }
     let issuer = current(authority, &Bundle::default(), now);
-    let of_another = trusted(&issuer, &chain, wanted, now).is_err();
+    let of_another = trusted(&issuer, &chain, now).is_err();
     of_another.then(|| ("an earlier authority issued it".to_owned(), false))
 }
 
@@ -211,9 +211,8 @@ fn proven(
     Ok((proven.certified.cert, proven.leaf.validity))
 }
 
-fn trusted(bundle: &Bundle, chain: &[CertificateDer<'_>], wanted: &Wanted, now: i64) -> Result<(), String> {
-    let name = wanted.names.first().map_or("", String::as_str);
-    let trusts = bundle.trusts(chain, name, now);
+fn trusted(bundle: &Bundle, chain: &[CertificateDer<'_>], now: i64) -> Result<(), String> {
+    let trusts = bundle.trusts(chain, now);
     trusts.map_err(|error| format!("{CERT}: clients that trust {BUNDLE} refuse it: {error}"))
 }
 
@@ -229,7 +228,7 @@ pub fn handed(serving: &Held, wanted: &Wanted, now: i64) -> Result<(Bundle, Vali
         ));
     }
     let (chain, validity) = proven(serving, wanted, now).map_err(|error| error.to_string())?;
-    trusted(&bundle, &chain, wanted, now)?;
+    trusted(&bundle, &chain, now)?;
     Ok((bundle, validity))
 }
 

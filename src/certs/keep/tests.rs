@@ -106,7 +106,7 @@ impl World {
         };
         self.places.iter().all(|place| {
             let (bundle, _) = Bundle::read(place, self.now);
-            trusted(&bundle, &chain, &wanted(), self.now).is_ok()
+            trusted(&bundle, &chain, self.now).is_ok()
         })
     }
 }
@@ -457,7 +457,7 @@ impl Pods {
         for pod in &mut self.0 {
             let known = |held: &Held| {
                 let chain = proven(held, &wanted(), world.now).map(|(chain, _)| chain);
-                chain.is_ok_and(|chain| trusted(&traces, &chain, &wanted(), world.now).is_ok())
+                chain.is_ok_and(|chain| trusted(&traces, &chain, world.now).is_ok())
             };
             if !pod.as_ref().is_some_and(known) {
                 *pod = None;
