@@ -134,7 +134,7 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
     };
     state.announce_catalog();
     state.announce_certificate(&certificates);
-    if certificates.status().ephemeral {
+    if listeners.admission.is_some() && certificates.status().ephemeral {
         tracing::warn!("no --tls-cert: serving with a self-signed certificate made for this run");
     }
     // Whoever started this may have closed its standard output; that is no reason not to serve.

@@ -174,6 +174,7 @@ fn a_listener_that_is_off_is_not_there_and_the_others_are() {
     let ops = off(&["off", "off", "127.0.0.1:0"]);
     assert_eq!(ops.get("/readyz").status, 200);
     assert_eq!((ops.admission(), ops.api()), (None, None));
+    assert!(ops.log(&["self-signed"]).is_empty(), "there is nothing to serve it on");
 
     // Without any it waits to be ended all the same.
     let mut none = off(&["off"; 3]);

@@ -142,7 +142,7 @@ fn fingerprint(files: &[(&str, Vec<u8>)]) -> Vec<Vec<u8>> {
 }
 
 /// Puts files into a folder all at once: they are links through `..data`, which is renamed into place.
-pub fn swap(dir: &Path, files: &[(&str, Vec<u8>)]) {
+fn swap(dir: &Path, files: &[(&str, Vec<u8>)]) {
     let version = tempfile::Builder::new().prefix("..").tempdir_in(dir).unwrap().keep();
     for (name, bytes) in files {
         fs::write(version.join(name), bytes).unwrap();
@@ -160,7 +160,7 @@ pub fn swap(dir: &Path, files: &[(&str, Vec<u8>)]) {
     }
 }
 
-/// A client's own token, for what a pod may do.
+/// A client with a token of an account, as a pod has it.
 pub fn client(api: &ApiServer, namespace: &str, account: &str) -> Client {
     let text = fs::read_to_string(api.account(namespace, account)).unwrap();
     let kubeconfig = kube::config::Kubeconfig::from_yaml(&text).unwrap();
