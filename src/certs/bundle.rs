@@ -24,7 +24,7 @@ const LINE: usize = 64;
 pub struct Bundle(Vec<CertificateDer<'static>>);
 
 impl Bundle {
-    /// What there is to use in a text, and whether the text is whole, as [`Bundle::pem`] writes it: what is broken, no
+    /// What there is to use in a text, and whether there is nothing else in it: what is broken, no
     /// authority's or too much is left out, and so is, without a word, what has expired.
     #[must_use]
     pub fn read(pem: &[u8], now: i64) -> (Self, bool) {
@@ -38,7 +38,9 @@ impl Bundle {
                 bundle.add(certificate, now);
             }
         }
-        let whole = all.pem() == text;
+        // However it is laid out.
+        let pem = all.pem();
+        let whole = pem.split_whitespace().eq(text.split_whitespace());
         (bundle, whole)
     }
 

@@ -43,9 +43,9 @@ pub struct Seen {
     pub authority: Held,
     /// The Secret of the serving pair.
     pub serving: Held,
-    /// The bundle of each place where it is published.
+    /// The bundle of each place that refuses claims if it trusts the wrong ones.
     pub published: Vec<Vec<u8>>,
-    /// Whether every place could be read. If not, nothing is made or issued: it might be trusted nowhere.
+    /// Whether every such place could be read. If not, nothing is made or issued: it might be trusted nowhere.
     pub all: bool,
     /// For how long the published bundles have been as they are.
     pub published_for: Duration,
@@ -60,13 +60,11 @@ pub struct Wanted {
     pub lifetime: Lifetime,
 }
 
-/// The next write.
+/// The next write into a Secret, and why.
 #[derive(Clone)]
 pub enum Due {
     /// Into the Secret of the authority.
     Authority(Held, String),
-    /// Wherever the bundle is published.
-    Bundle(Bundle),
     /// Into the Secret of the serving pair.
     Serving(Held, String),
 }
@@ -78,9 +76,9 @@ pub struct Standing {
     pub authority: Option<Validity>,
     /// The serving certificate's, if it is good.
     pub serving: Option<Validity>,
-    /// Whether the bundle is published everywhere as it should be.
-    pub published: bool,
-    /// The next write, if there is one.
+    /// What is to be published everywhere; `None` while the authority's Secret is to be written first.
+    pub bundle: Option<Bundle>,
+    /// The next write into a Secret, if there is one.
     pub due: Option<Due>,
 }
 
@@ -110,7 +108,7 @@ pub fn standing(seen: &Seen, wanted: &Wanted, now: i64) -> Result<Standing, rcge
     let mut standing = Standing {
         authority: found.as_ref().ok().map(Authority::validity),
         serving: proven(&seen.serving, wanted, now).ok().map(|(_, validity)| validity),
-        published: false,
+        bundle: None,
         due: None,
     };
     let authority = match found {
@@ -134,23 +132,21 @@ pub fn standing(seen: &Seen, wanted: &Wanted, now: i64) -> Result<Standing, rcge
             .then(|| Due::Authority(held, format!("{BUNDLE}: was not whole")));
         return Ok(standing);
     }
-    let pem = bundle.pem().into_bytes();
-    if seen.published.iter().any(|published| *published != pem) {
-        standing.due = Some(Due::Bundle(bundle));
-        return Ok(standing);
-    }
-    standing.published = seen.all && !seen.published.is_empty();
+    // Whatever else stands at a place: what this authority issues is trusted there.
+    let has_it = |published: &Vec<u8>| Bundle::read(published, now).0.has(authority.certificate());
+    let known = seen.all && seen.published.iter().all(has_it);
     let settled = seen.published_for >= wanted.lifetime.settled_after();
     let why = why_issue(&seen.serving, &authority, &bundle, wanted, now);
-    if let Some((why, _)) = why.filter(|(_, at_once)| seen.all && (*at_once || settled)) {
+    if let Some((why, _)) = why.filter(|(_, at_once)| known && (*at_once || settled)) {
         let issued = authority.issue(&wanted.names, wanted.lifetime, now)?;
         let held = Held {
             cert: issued.cert.into_bytes(),
             key: issued.key.into_bytes(),
-            bundle: pem,
+            bundle: bundle.pem().into_bytes(),
         };
         standing.due = Some(Due::Serving(held, why));
     }
+    standing.bundle = Some(bundle);
     Ok(standing)
 }
 

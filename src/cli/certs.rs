@@ -114,8 +114,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Output> {
             until(issued.validity)
         ),
         format!(
-            "next: kubectl create secret generic idp-multicloud-admission-tls --namespace {} \
-             --type=kubernetes.io/tls --from-file={shown}/tls.crt --from-file={shown}/tls.key --from-file={shown}/ca.crt",
+            "next: kubectl create secret generic my-own --namespace {} \
+             --type=kubernetes.io/tls --from-file={shown}/tls.crt --from-file={shown}/tls.key --from-file={shown}/ca.crt \
+             --dry-run=client -o yaml | kubectl apply -f -",
             args.namespace
         ),
         "what is printed on standard output is the caBundle of the webhook configurations".to_owned(),
@@ -138,7 +139,8 @@ fn read(path: &Path) -> anyhow::Result<Option<Vec<u8>>> {
 
 /// Writes a file whole or not at all: beside it first. `new` takes no file's place.
 fn write(path: &Path, text: &str, mode: u32, new: bool) -> anyhow::Result<()> {
-    let beside = path.with_extension("new");
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
     let written = || {
         let _ = fs::remove_file(&beside);
         let mut file = OpenOptions::new()
@@ -156,5 +158,9 @@ fn write(path: &Path, text: &str, mode: u32, new: bool) -> anyhow::Result<()> {
             fs::rename(&beside, path)
         }
     };
-    written().with_context(|| format!("{}: cannot write; check the folder and its permissions", path.display()))
+    let written = written();
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written.with_context(|| format!("{}: cannot write; check the folder and its permissions", path.display()))
 }

@@ -52,7 +52,8 @@ pub(super) struct Args {
         long,
         env = "IDP_TLS_SECRET",
         value_name = "NAME",
-        default_value = "idp-multicloud-admission-tls"
+        default_value = "idp-multicloud-admission-tls",
+        value_parser = serving_secret
     )]
     tls_secret: String,
     /// How long a serving certificate lives that is issued here; it is renewed after two thirds, and the CA lives five
@@ -72,6 +73,17 @@ enum Certificates {
     SelfManaged,
     /// Issued by whoever keeps the Secret
     Secret,
+}
+
+/// A Secret that the pods may mount.
+fn serving_secret(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("must not be empty".to_owned()),
+        controller::AUTHORITY => {
+            Err("is the Secret of the certificate authority, whose key no server may have".to_owned())
+        }
+        name => Ok(name.to_owned()),
+    }
 }
 
 /// A leaf's life.

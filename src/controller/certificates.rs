@@ -27,9 +27,10 @@ use crate::telemetry::ControllerMetrics;
 const SERVICE: &str = "idp-multicloud-admission";
 
 /// The Secret of the authority.
-const AUTHORITY: &str = "idp-multicloud-ca";
+pub const AUTHORITY: &str = "idp-multicloud-ca";
 
-/// The webhook configurations in which the bundle is published; whether each must be there.
+/// The webhook configurations in which the bundle is published; whether each must be there, as it refuses claims if it trusts
+/// the wrong authorities. The other one fails open, and holds nothing up.
 const PLACES: [(&str, &str, bool); 3] = [
     ("MutatingWebhookConfiguration", "idp-multicloud", true),
     ("ValidatingWebhookConfiguration", "idp-multicloud", true),
@@ -129,6 +130,7 @@ struct Place {
     kind: &'static str,
     name: &'static str,
     version: Option<String>,
+    needed: bool,
     /// Each webhook's name and bundle.
     entries: Vec<(String, Vec<u8>)>,
 }
@@ -169,17 +171,18 @@ impl<'a> Keeper<'a> {
         let mut all = true;
         let mut places = Vec::new();
         for (kind, name, needed) in PLACES {
-            match self.place(kind, name).await {
+            match self.place(kind, name, needed).await {
                 Ok(Some(place)) => places.push(place),
                 Ok(None) if needed => problems.push(format!("{kind} {name}: is not there; install it")),
                 Ok(None) => {}
                 Err(problem) => {
-                    all = false;
+                    all &= !needed;
                     problems.push(problem);
                 }
             }
         }
-        let entries = places.iter().flat_map(|place| &place.entries);
+        let needed = places.iter().filter(|place| place.needed);
+        let entries = needed.flat_map(|place| &place.entries);
         let published: Vec<_> = entries.map(|(_, bundle)| bundle.clone()).collect();
         if published != self.published.0 {
             self.published = (published.clone(), Instant::now());
@@ -211,14 +214,21 @@ impl<'a> Keeper<'a> {
     ) -> Result<bool, String> {
         let standing = keep::standing(seen, &self.wanted, now());
         let standing = standing.map_err(|error| format!("cannot make a certificate: {error}"))?;
+        let is_published = match &standing.bundle {
+            Some(bundle) => is_published(bundle, places),
+            None => false,
+        };
         self.tell(
             standing.authority.map(|validity| validity.not_after),
             standing.serving.map(|validity| validity.not_after),
-            standing.published && problems.is_empty(),
+            is_published && problems.is_empty(),
         );
+        let mut wrote = false;
+        if let Some(bundle) = standing.bundle.filter(|_| !is_published) {
+            wrote = self.publish(&bundle, places, problems).await;
+        }
         match standing.due {
-            None => Ok(false),
-            Some(Due::Bundle(bundle)) => Ok(self.publish(&bundle, places, problems).await),
+            None => Ok(wrote),
             Some(Due::Authority(held, why)) => {
                 let made = held.cert != seen.authority.cert;
                 let written = self.write(AUTHORITY, authority, &held).await?;
@@ -253,12 +263,11 @@ impl<'a> Keeper<'a> {
             self.handed = (bundle.clone(), Instant::now());
         }
         if self.handed.1.elapsed() < OVERLAP {
-            for published in &self.published.0 {
+            for (_, published) in places.iter().flat_map(|place| &place.entries) {
                 bundle = bundle.and(&Bundle::read(published, now).0, now);
             }
         }
-        let pem = bundle.pem().into_bytes();
-        let is_published = self.published.0.iter().all(|published| *published == pem);
+        let is_published = is_published(&bundle, places);
         self.tell(None, Some(validity.not_after), is_published && problems.is_empty());
         Ok(!is_published && self.publish(&bundle, places, problems).await)
     }
@@ -307,7 +316,7 @@ impl<'a> Keeper<'a> {
         Api::all_with(self.client.clone(), &ApiResource::from_gvk(&kind))
     }
 
-    async fn place(&self, kind: &'static str, name: &'static str) -> Result<Option<Place>, String> {
+    async fn place(&self, kind: &'static str, name: &'static str, needed: bool) -> Result<Option<Place>, String> {
         let found = self.places(kind).get_opt(name).await;
         let found = found.map_err(|error| said(format_args!("{kind} {name}"), "get", &error))?;
         Ok(found.map(|object| {
@@ -322,6 +331,7 @@ impl<'a> Keeper<'a> {
                 kind,
                 name,
                 version: object.metadata.resource_version,
+                needed,
                 entries: webhooks.into_iter().flatten().filter_map(entry).collect(),
             }
         }))
@@ -374,6 +384,13 @@ impl<'a> Keeper<'a> {
     fn called(&self, secret: &str) -> String {
         format!("Secret {}/{secret}", self.settings.namespace)
     }
+}
+
+/// Whether every webhook has this bundle.
+fn is_published(bundle: &Bundle, places: &[Place]) -> bool {
+    let pem = bundle.pem();
+    let mut entries = places.iter().flat_map(|place| &place.entries);
+    entries.all(|(_, published)| published == pem.as_bytes())
 }
 
 fn params() -> PatchParams {

@@ -37,7 +37,7 @@ use crate::telemetry::ControllerMetrics;
 use status::Due;
 use written::Written;
 
-pub use certificates::{Issuer, Settings};
+pub use certificates::{AUTHORITY, Issuer, Settings};
 
 /// Who the API server says manages what the controller writes.
 const FIELD_MANAGER: &str = "idp-multicloud-controller";

@@ -10,9 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::Case;
-use crate::installation::{CATALOG, Cluster, Installation, MUTATING, NAME, Road, VALIDATING, file};
+use crate::installation::{CATALOG, Cluster, Installation, MUTATING, NAME, Road, VALIDATING, command_of, file, has_jq};
 use crate::pods::install_their_kinds;
 use crate::roads::{FEW, under_creates};
+use crate::support::cluster::apiserver::User;
 use crate::support::cluster::pki::Authority;
 use crate::support::cluster::pod::Pod;
 use crate::support::server::{binary, eventually};
@@ -22,6 +23,7 @@ pub const CASES: &[Case] = &[
     ("what_somebody_deletes_or_garbles_is_healed_and_nothing_refused", healed),
     ("an_emptied_or_foreign_bundle_is_healed", bundle_healed),
     ("leaf_and_authority_are_rotated_under_creates", rotated),
+    ("an_authority_whose_key_has_leaked_is_trusted_no_longer", leaked),
     ("a_controller_that_was_away_for_too_long_catches_up", away),
     ("a_secret_of_your_own_is_served_and_published", brought),
     ("certs_makes_a_pair_that_the_api_server_takes", made_by_hand),
@@ -264,6 +266,45 @@ fn run_hasty_controller(installation: &mut Installation<'_>) {
     let controller = Pod::start(&installation.cluster.api, &deployment);
     controller.await_ready();
     installation.controller = Some(controller);
+}
+
+/// As the manual says.
+fn leaked(cluster: &Cluster) {
+    if !has_jq() {
+        return;
+    }
+    let mut installation = cluster.install(Road::Helm4, FEW);
+    installation.run();
+    let old = data(cluster, CA, "tls.crt");
+    let manual = |begins: &str| {
+        let command = command_of("certs/README.md", begins, "\n");
+        cluster.shell(User::Admin, &command).ok();
+    };
+    under_creates(cluster, || {
+        cluster.call("DELETE", &secret_path(CA), None).ok();
+        eventually("a new authority is published", || {
+            let new = data(cluster, CA, "tls.crt");
+            !new.is_empty() && new != old && published(cluster)
+        });
+        thread::sleep(Duration::from_secs(1));
+        cluster.call("DELETE", &secret_path(TLS), None).ok();
+        eventually("each pod has a new pair", || {
+            let mut pods = installation.servers.iter();
+            pods.all(|pod| !pod.server.log(&["new serving certificate in force"]).is_empty())
+        });
+        assert!(bundles(cluster)[0].contains(&old));
+        manual("kubectl patch secret idp-multicloud-admission-tls");
+        manual("kubectl get secret idp-multicloud-ca");
+        eventually("the old one is trusted nowhere", || {
+            bundles(cluster)
+                .iter()
+                .all(|bundle| *bundle == data(cluster, CA, "tls.crt"))
+        });
+        thread::sleep(Duration::from_secs(4));
+        assert_trusted(&installation);
+    });
+    assert!(bundles(cluster).iter().all(|bundle| !bundle.contains(&old)));
+    installation.clean();
 }
 
 fn rotated(cluster: &Cluster) {

@@ -128,6 +128,8 @@ fn refused(cluster: &Cluster) {
         ("certificates.source=letsencrypt", "source"),
         ("certificates.lifetime=90d", "lifetime"),
         ("certificates.secretName=Not_A_Name", "secretName"),
+        ("certificates.secretName=idp-multicloud-ca", "secretName"),
+        ("certificates.lifetime=876001h", "lifetime"),
         ("admission.replicas=0", "replicas"),
         ("admission.drainDelaySeconds=soon", "drainDelaySeconds"),
         ("listenAddress=localhost", "listenAddress"),
@@ -181,7 +183,8 @@ fn kept(cluster: &Cluster) {
 fn settings(cluster: &Cluster) {
     let account = "system:serviceaccount:xp:crossplane";
     let shipped = "system:serviceaccount:crossplane-system:crossplane";
-    let group = "platform team";
+    // As a group may be called; in YAML it would be another thing without quotes.
+    let group = "Team: DBA #1";
     let args = [
         &format!("--set=crossplaneAccount={account}"),
         &format!("--set=operatorGroup={group}"),
@@ -193,7 +196,7 @@ fn settings(cluster: &Cluster) {
     // A matchCondition, a policy, and both servers.
     assert_eq!(text.matches(account).count(), 4);
     assert_eq!(text.matches(&format!("group in ['{group}']")).count(), 1);
-    assert_eq!(text.matches(&format!("- --operator-group={group}")).count(), 2);
+    assert_eq!(text.matches(&format!("- \"--operator-group={group}\"")).count(), 2);
     assert_eq!(text.matches("variables.environment in ['dev', 'sandbox']").count(), 1);
     let none = rendered(cluster, Road::Helm4, &["--set=disposableEnvironments=null"]);
     assert_eq!(none.matches("variables.environment in []").count(), 1);

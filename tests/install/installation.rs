@@ -143,6 +143,16 @@ impl Cluster {
         run(command, "")
     }
 
+    /// Runs a command of a manual in a shell.
+    pub fn shell(&self, user: User, command: &str) -> Ran {
+        let kubectl = self.api.binaries.kubectl.parent().unwrap().display().to_string();
+        let mut shell = Command::new("sh");
+        let path = format!("{kubectl}:{}", std::env::var("PATH").unwrap());
+        shell.args(["-ec", command]).env("PATH", path);
+        self.api.prepare(&mut shell, user);
+        run(shell, "")
+    }
+
     /// Sends a request about an object as the administrator.
     pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
         self.api.call(User::Admin, method, path, body)
@@ -390,6 +400,23 @@ impl Installation<'_> {
         self.uninstall();
         cluster.sweep();
     }
+}
+
+/// Whether there is jq, which some commands of the manuals need.
+pub fn has_jq() -> bool {
+    let found = Command::new("jq").arg("--version").output().is_ok();
+    assert!(found || std::env::var_os("CI").is_none(), "jq is not installed");
+    if !found {
+        eprintln!("skipped: jq is not installed");
+    }
+    found
+}
+
+/// The command of a manual that begins so, up to a word.
+pub fn command_of(manual: &str, begins: &str, ends: &str) -> String {
+    let manual = fs::read_to_string(file(manual)).unwrap();
+    let from = manual.split(&format!("$ {begins}")).nth(1).unwrap();
+    format!("{begins}{}", from.split(ends).next().unwrap())
 }
 
 /// A copy of the chart as its next version.

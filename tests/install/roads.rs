@@ -1,14 +1,15 @@
 //! Install, claims, upgrade, rollback, uninstall, install again: by Helm 3, Helm 4 and kubectl.
 
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
 
 use crate::Case;
-use crate::installation::{CATALOG, Cluster, Installation, MUTATING, NAME, Road, TEAM, VALIDATING, file, next_version};
-use crate::support::cluster::apiserver::{Ran, User, await_answer, run};
+use crate::installation::{
+    CATALOG, Cluster, Installation, MUTATING, NAME, Road, TEAM, VALIDATING, command_of, file, has_jq, next_version,
+};
+use crate::support::cluster::apiserver::{Ran, User, await_answer};
 use crate::support::cluster::objects::rights;
 use crate::support::cluster::team::{REASON, assert_placed, claim, placement};
 
@@ -252,18 +253,9 @@ fn path(name: &str) -> String {
     format!("/apis/db.platform.example.org/v1alpha1/namespaces/{TEAM}/mysqlinstanceclaims/{name}")
 }
 
-/// The command of the manual between two words.
-fn command_of_the_manual(begins: &str, ends: &str) -> String {
-    let manual = std::fs::read_to_string(file("manifests/README.md")).unwrap();
-    let from = manual.split(&format!("$ {begins}")).nth(1).unwrap();
-    let to = from.split(ends).next().unwrap();
-    format!("{begins}{to}")
-}
-
 fn restored(cluster: &Cluster) {
-    if Command::new("jq").arg("--version").output().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "jq is not installed");
-        return eprintln!("skipped: jq is not installed");
+    if !has_jq() {
+        return;
     }
     cluster
         .api
@@ -294,23 +286,22 @@ fn restored(cluster: &Cluster) {
         .ok();
     let before = ["first", "second"].map(|name| cluster.claim(name));
 
-    let backup = command_of_the_manual("kubectl get mysqlinstanceclaims -A", " > claims.json");
-    let kubectl = cluster.api.binaries.kubectl.parent().unwrap().display().to_string();
-    let shell = |user: User, command: &str| {
-        let mut shell = Command::new("sh");
-        shell
-            .args(["-ec", command])
-            .env("PATH", format!("{kubectl}:{}", std::env::var("PATH").unwrap()));
-        cluster.api.prepare(&mut shell, user);
-        run(shell, "")
-    };
+    let backup = command_of(
+        "manifests/README.md",
+        "kubectl get mysqlinstanceclaims -A",
+        " > claims.json",
+    );
     let file = cluster.api.folder("backup").join("claims.json");
-    shell(User::Admin, &format!("{backup} > {}", file.display())).ok();
+    cluster
+        .shell(User::Admin, &format!("{backup} > {}", file.display()))
+        .ok();
     cluster.delete_claims();
     let restore = format!("kubectl create -f {}", file.display());
-    assert!(command_of_the_manual("kubectl create -f", "\n").ends_with("claims.json"));
-    shell(User::Developer, &restore).refused(&["spec.parameters.provider"]);
-    shell(User::Operator, &restore).ok();
+    assert!(command_of("manifests/README.md", "kubectl create -f", "\n").ends_with("claims.json"));
+    cluster
+        .shell(User::Developer, &restore)
+        .refused(&["spec.parameters.provider"]);
+    cluster.shell(User::Operator, &restore).ok();
     for before in before {
         let after = cluster.claim(before["metadata"]["name"].as_str().unwrap());
         assert_ne!(after["metadata"]["uid"], before["metadata"]["uid"]);

@@ -78,7 +78,7 @@ readinessProbe:
 {{- define "idp.args" -}}
 - --ops-addr={{ .Values.listenAddress }}:8081
 - --log-format={{ .Values.log.format }}
-- --log={{ .Values.log.filter }}
+- {{ printf "--log=%s" .Values.log.filter | quote }}
 {{- end -}}
 
 {{/* The Secret whose pair the servers serve. */}}

@@ -62,15 +62,18 @@ impl World {
 
     /// One look, and the write that is due: which.
     fn step(&mut self) -> Option<&'static str> {
-        Some(match self.look().due? {
+        let Standing { bundle, due, .. } = self.look();
+        if let Some(bundle) = bundle.map(|bundle| bundle.pem().into_bytes())
+            && self.places.iter().any(|place| *place != bundle)
+        {
+            self.places.fill(bundle);
+            return Some("bundle");
+        }
+        Some(match due? {
             Due::Authority(held, _) => {
                 let made = held.cert != self.authority.cert;
                 self.authority = held;
                 if made { "authority" } else { "authority's bundle" }
-            }
-            Due::Bundle(bundle) => {
-                self.places.fill(bundle.pem().into_bytes());
-                "bundle"
             }
             Due::Serving(held, _) => {
                 self.serving = held;
@@ -133,7 +136,8 @@ fn from_nothing_the_authority_is_kept_first_then_published_then_issues() {
     assert_eq!(world.serving.bundle, world.places[0]);
     let standing = world.look();
     let ends = [standing.authority, standing.serving].map(|validity| validity.unwrap().not_after - START);
-    assert_eq!((ends, standing.published), ([5 * LIFE, LIFE], true));
+    assert_eq!(ends, [5 * LIFE, LIFE]);
+    assert_eq!(standing.bundle.unwrap().pem().into_bytes(), world.places[0]);
 }
 
 #[test]
@@ -344,6 +348,20 @@ fn a_published_bundle_is_put_back_and_a_foreign_authority_taken_out() {
 }
 
 #[test]
+fn a_place_with_something_else_beside_our_authority_does_not_hold_up_a_renewal() {
+    let mut world = World::settled();
+    let beside = [world.places[0].clone(), foreign(START)].concat();
+    world.places[2] = beside;
+    world.published = (world.places.clone(), world.now);
+    world.after(700);
+    let standing = world.look();
+    assert!(matches!(standing.due, Some(Due::Serving(..))));
+    // Where our authority is not known, it does.
+    world.places[2] = foreign(START);
+    assert!(world.look().due.is_none());
+}
+
+#[test]
 fn whoever_was_trusted_before_stays_trusted_when_the_first_authority_is_made() {
     let mut world = World::new();
     let theirs = foreign(START);
@@ -368,7 +386,7 @@ fn while_a_place_cannot_be_read_nothing_is_made_or_issued() {
             published_for: Duration::from_mins(10),
         };
         let standing = standing(&seen, &wanted(), world.now).unwrap();
-        assert!(standing.due.is_none() && !standing.published);
+        assert!(standing.due.is_none());
     }
 }
 
