@@ -25,6 +25,7 @@ pub const CASES: &[Case] = &[
     ("leaf_and_authority_are_rotated_under_creates", rotated),
     ("an_authority_whose_key_has_leaked_is_trusted_no_longer", leaked),
     ("a_controller_that_was_away_for_too_long_catches_up", away),
+    ("a_configuration_that_fails_open_holds_nothing_up", open),
     ("a_secret_of_your_own_is_served_and_published", brought),
     ("certs_makes_a_pair_that_the_api_server_takes", made_by_hand),
     (
@@ -366,6 +367,33 @@ fn away(cluster: &Cluster) {
     assert!(installation.servers.iter().all(Pod::is_ready));
     run_hasty_controller(&mut installation);
     cluster.await_placing();
+    installation.clean();
+}
+
+fn open(cluster: &Cluster) {
+    let mut installation = cluster.install(Road::Helm4, FEW);
+    let role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/idp-multicloud-controller";
+    let mut rights = cluster.get(role).unwrap();
+    for rule in rights["rules"].as_array_mut().unwrap() {
+        if rule["resources"][0] == "validatingwebhookconfigurations" {
+            rule["resourceNames"] = json!(["idp-multicloud"]);
+        }
+    }
+    cluster.call("PUT", role, Some(&rights)).ok();
+    run_hasty_controller(&mut installation);
+    installation.run_servers();
+    cluster.await_placing();
+    let before = data(cluster, TLS, "tls.crt");
+    eventually("it is renewed all the same", || data(cluster, TLS, "tls.crt") != before);
+    let controller = &installation.controller.as_ref().unwrap().server;
+    assert!(controller.metric("idp_controller_certificate_failures_total") > 0.0);
+    assert_eq!(controller.metric("idp_controller_bundle_published").to_string(), "0");
+    assert_eq!(
+        controller
+            .log(&["idp-multicloud-catalog", "give this account the right to get it"])
+            .len(),
+        1
+    );
     installation.clean();
 }
 
