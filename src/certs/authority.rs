@@ -26,6 +26,18 @@ const MOST_BACKDATED: i64 = 60 * 60;
 /// leaf: none outlives its authority.
 const AUTHORITY_LIVES: i64 = 5;
 
+/// The DNS names of a Service; the API server asks for the first.
+#[must_use]
+pub fn names_of(service: &str, namespace: &str) -> [String; 4] {
+    let in_namespace = format!("{service}.{namespace}");
+    [
+        format!("{in_namespace}.svc"),
+        format!("{in_namespace}.svc.cluster.local"),
+        in_namespace,
+        service.to_owned(),
+    ]
+}
+
 /// How long a leaf certificate lives; everything else follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime(i64);

@@ -105,9 +105,10 @@ pub fn standing(seen: &Seen, wanted: &Wanted, now: i64) -> Result<Standing, rcge
             older = older.and(&Bundle::read(bundle, now).0, now);
         }
     }
+    let serving = proven(&seen.serving, wanted, now);
     let mut standing = Standing {
         authority: found.as_ref().ok().map(Authority::validity),
-        serving: proven(&seen.serving, wanted, now).ok().map(|(_, validity)| validity),
+        serving: serving.as_ref().ok().map(|(_, validity)| *validity),
         bundle: None,
         due: None,
     };
@@ -136,7 +137,7 @@ pub fn standing(seen: &Seen, wanted: &Wanted, now: i64) -> Result<Standing, rcge
     let has_it = |published: &Vec<u8>| Bundle::read(published, now).0.has(authority.certificate());
     let known = seen.all && seen.published.iter().all(has_it);
     let settled = seen.published_for >= wanted.lifetime.settled_after();
-    let why = why_issue(&seen.serving, &authority, &bundle, wanted, now);
+    let why = why_issue(serving, &authority, &bundle, now);
     if let Some((why, _)) = why.filter(|(_, at_once)| known && (*at_once || settled)) {
         let issued = authority.issue(&wanted.names, wanted.lifetime, now)?;
         let held = Held {
@@ -171,13 +172,12 @@ fn current(authority: &Authority, older: &Bundle, now: i64) -> Bundle {
 /// Why a new serving certificate is to be issued, if so, and whether that is at once: what cannot be served or is not
 /// trusted does not wait.
 fn why_issue(
-    serving: &Held,
+    serving: Result<Served, CertificateError>,
     authority: &Authority,
     bundle: &Bundle,
-    wanted: &Wanted,
     now: i64,
 ) -> Option<(String, bool)> {
-    let (chain, validity) = match proven(serving, wanted, now) {
+    let (chain, validity) = match serving {
         Ok(proven) => proven,
         Err(error) => return Some((error.to_string(), true)),
     };
@@ -192,12 +192,10 @@ fn why_issue(
     of_another.then(|| ("an earlier authority issued it".to_owned(), false))
 }
 
-/// The chain of a pair that could be served, and how long.
-fn proven(
-    serving: &Held,
-    wanted: &Wanted,
-    now: i64,
-) -> Result<(Vec<CertificateDer<'static>>, Validity), CertificateError> {
+/// A chain that could be served, and how long.
+type Served = (Vec<CertificateDer<'static>>, Validity);
+
+fn proven(serving: &Held, wanted: &Wanted, now: i64) -> Result<Served, CertificateError> {
     let pair = Pair {
         cert: serving.cert.clone(),
         key: serving.key.clone(),

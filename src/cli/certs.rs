@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 
 use super::controller::lifetime;
 use super::output::Output;
-use crate::certs::authority::{Authority, Lifetime};
+use crate::certs::authority::{Authority, Lifetime, names_of};
 use crate::certs::bundle::Bundle;
 use crate::certs::seconds::{now, rfc3339};
 
@@ -87,14 +87,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Output> {
             );
         }
     };
-    let service = format!("{}.{}", args.service, args.namespace);
-    let name = format!("{service}.svc");
-    let names = [
-        name.clone(),
-        format!("{name}.cluster.local"),
-        service,
-        args.service.clone(),
-    ];
+    let names = names_of(&args.service, &args.namespace);
+    let [name, ..] = &names;
     let issued = authority
         .issue(&names, args.lifetime, now)
         .with_context(|| format!("cannot issue a certificate for {name}; give a Service's name and a namespace"))?;

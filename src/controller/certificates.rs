@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::FIELD_MANAGER;
 use crate::catalog::cluster::because;
-use crate::certs::authority::Lifetime;
+use crate::certs::authority::{Lifetime, names_of};
 use crate::certs::bundle::Bundle;
 use crate::certs::keep::{self, BUNDLE, CERT, Due, Held, KEY, Seen, Wanted};
 use crate::certs::seconds::now;
@@ -135,6 +135,13 @@ struct Place {
     entries: Vec<(String, Vec<u8>)>,
 }
 
+impl Place {
+    /// Whether each of its webhooks has this bundle.
+    fn has(&self, pem: &str) -> bool {
+        self.entries.iter().all(|(_, published)| published == pem.as_bytes())
+    }
+}
+
 /// A Secret, and the version it has if it is there.
 #[derive(Default)]
 struct Found {
@@ -144,20 +151,12 @@ struct Found {
 
 impl<'a> Keeper<'a> {
     fn new(client: &'a Client, settings: &'a Settings, metrics: &'a ControllerMetrics) -> Self {
-        let namespace = &settings.namespace;
-        let service = format!("{SERVICE}.{namespace}");
         Self {
             client,
             settings,
             metrics,
             wanted: Wanted {
-                // The API server asks for the first.
-                names: vec![
-                    format!("{service}.svc"),
-                    format!("{service}.svc.cluster.local"),
-                    service,
-                    SERVICE.to_owned(),
-                ],
+                names: names_of(SERVICE, &settings.namespace).into(),
                 lifetime: settings.lifetime,
             },
             published: (Vec::new(), Instant::now()),
@@ -287,7 +286,7 @@ impl<'a> Keeper<'a> {
             let Place {
                 kind, name, version, ..
             } = place;
-            if place.entries.iter().all(|(_, bundle)| *bundle == pem.as_bytes()) {
+            if place.has(&pem) {
                 continue;
             }
             // With the version that was read, so that no webhook comes back that was taken out meanwhile.
@@ -389,8 +388,7 @@ impl<'a> Keeper<'a> {
 /// Whether every webhook has this bundle.
 fn is_published(bundle: &Bundle, places: &[Place]) -> bool {
     let pem = bundle.pem();
-    let mut entries = places.iter().flat_map(|place| &place.entries);
-    entries.all(|(_, published)| published == pem.as_bytes())
+    places.iter().all(|place| place.has(&pem))
 }
 
 fn params() -> PatchParams {

@@ -1,7 +1,6 @@
 //! The product installed as its manual says, by each of the roads, and its pods run.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -16,7 +15,6 @@ use crate::support::cluster::apiserver::{Answer, ApiServer, Ran, User, await_ans
 use crate::support::cluster::balancer::Balancer;
 use crate::support::cluster::binaries::Binaries;
 use crate::support::cluster::pod::Pod;
-use crate::support::cluster::process::without_proxy;
 use crate::support::cluster::team::claim;
 use crate::support::server::{binary, eventually};
 
@@ -42,12 +40,6 @@ pub enum Road {
     Helm3,
     Helm4,
     Kubectl,
-}
-
-impl fmt::Display for Road {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:?}")
-    }
 }
 
 /// Clusters, each of which one case has at a time.
@@ -138,7 +130,6 @@ impl Cluster {
         };
         let mut command = Command::new(helm);
         command.args(["--namespace", NAME]).args(args);
-        without_proxy(&mut command);
         self.api.prepare(&mut command, User::Admin);
         run(command, "")
     }
