@@ -12,6 +12,8 @@
 //! | [`validate`] | CREATE, after all mutators: the placement is what the decision gives |
 //! | [`catalog`] | a write of a catalog object: what is wrong with it, and what it means for others |
 //! | [`mod@audit`] | a stored claim judged by the present catalog, without a review |
+//! | [`offline`] | the API server's part, for whoever has a claim and no API server |
+//! | `record` | what is logged and counted of an answer |
 //!
 //! Nothing here does I/O, waits, or knows of HTTP.
 
@@ -20,6 +22,8 @@ pub mod audit;
 pub mod catalog;
 pub mod create;
 pub mod envelope;
+pub mod offline;
+mod record;
 mod restore;
 pub mod sticky;
 pub mod stored;
@@ -32,6 +36,7 @@ use envelope::Head;
 
 pub use answer::{Answer, Edit, Outcome, Placed, Policies};
 pub use envelope::{Review, Unreadable};
+pub use record::record;
 
 /// Field manager of our own REST API; each of its requests adds a digest after a dot.
 pub const API_FIELD_MANAGER: &str = "idp-multicloud-api";

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use super::output::{listed, table};
-use crate::catalog::{Candidate, Fraction};
-use crate::placement::{Decision, Excluded, Gate, Points};
+use crate::catalog::Candidate;
+use crate::placement::{Decision, Excluded, Gate, Points, breakdown};
 
 /// Request, requirements and every candidate, as a few lines and a table.
 pub(super) fn decision(decision: &Decision<'_>) -> String {
@@ -50,12 +50,8 @@ fn candidates(decision: &Decision<'_>) -> String {
     );
     header.push("TOTAL".to_owned());
     let scored = |candidate: &Candidate| -> Vec<String> {
-        weights
-            .iter()
-            .map(|(dimension, weight)| {
-                let score = candidate.scores.get(dimension).copied().unwrap_or(Fraction::ZERO);
-                format!("{score} → {}", Points::weighed(score, *weight))
-            })
+        breakdown(candidate, decision.tier)
+            .map(|(_, score, weight)| format!("{score} → {}", Points::weighed(score, weight)))
             .collect()
     };
     let ranked = decision.ranked.iter().enumerate().map(|(place, ranked)| {

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::claims::{self, Submitted};
 use super::output::{Data, Format, Outcome, Output, harmless_json, yaml_stream};
 use super::{CatalogOption, explain};
-use crate::admission::{self, Answer, Review, Settings, Webhook, create, envelope};
+use crate::admission::{Answer, Review, envelope, offline};
 use crate::catalog::live::Held;
-use crate::claim::{Cause, GROUP, KIND, Problem};
+use crate::claim::{Cause, Problem};
 use crate::placement::Decision;
 use crate::placement::why_not::why_not;
 
@@ -125,7 +125,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Output> {
     let held = Held::new(catalog);
     let (claims, skipped) = submitted(args)?;
     notes.extend(skipped);
-    let bodies: Vec<Vec<u8>> = claims.iter().map(review).collect::<Result<_, _>>()?;
+    let bodies: Vec<Vec<u8>> = claims.iter().map(|claim| offline::creation(&claim.object)).collect();
     let reviews: Vec<Review<'_>> = bodies
         .iter()
         .map(|body| envelope::read(body))
@@ -175,26 +175,6 @@ fn submitted(args: &Args) -> anyhow::Result<(Vec<Submitted>, Vec<String>)> {
     Ok((found.claims, skipped.collect()))
 }
 
-/// What the API server would ask on the creation of this claim.
-fn review(claim: &Submitted) -> serde_json::Result<Vec<u8>> {
-    let api_version = claim
-        .object
-        .get("apiVersion")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let version = api_version.split_once('/').map_or(api_version, |(_, version)| version);
-    serde_json::to_vec(&json!({
-        "apiVersion": "admission.k8s.io/v1",
-        "kind": "AdmissionReview",
-        "request": {
-            "uid": "offline",
-            "kind": { "group": GROUP, "version": version, "kind": KIND },
-            "operation": "CREATE",
-            "object": claim.object,
-        },
-    }))
-}
-
 /// A claim, the webhook's answer to it, and the decision, where it came to one.
 struct Judged<'a> {
     claim: &'a Submitted,
@@ -204,20 +184,7 @@ struct Judged<'a> {
 
 impl<'a> Judged<'a> {
     fn of(claim: &'a Submitted, review: &'a Review<'a>, catalog: &'a Held) -> Self {
-        let answer = admission::answer(Webhook::Mutate, review, catalog, &Settings::default());
-        let decided = match &answer.verdict {
-            Ok(_) => true,
-            Err(problems) => problems.iter().any(|problem| problem.cause == Cause::Unschedulable),
-        };
-        let object = review.objects.as_ref().ok().and_then(|(object, _)| object.as_ref());
-        let decision = match object
-            .filter(|_| decided)
-            .map(|object| create::place(object, object.namespace(), catalog.snapshot()))
-        {
-            Some(Ok((decision, _))) => Some(decision),
-            Some(Err(create::Refusal::Unschedulable(decision))) => Some(*decision),
-            Some(Err(create::Refusal::Problems(_))) | None => None,
-        };
+        let offline::Judged { answer, decision } = offline::judge(review, catalog);
         Self {
             claim,
             answer,
@@ -346,10 +313,8 @@ fn stored(judged: &[Judged<'_>], data: Data) -> anyhow::Result<String> {
     let mut objects = Vec::new();
     for Judged { claim, answer, .. } in judged {
         let Ok(edits) = &answer.verdict else { continue };
-        let mut object = claim.object.clone();
-        let patch: json_patch::Patch = serde_json::from_str(&envelope::patch(edits))?;
-        json_patch::patch(&mut object, &patch).with_context(|| format!("{} cannot be patched", claim.title))?;
-        objects.push(object);
+        let object = offline::edited(&claim.object, edits);
+        objects.push(object.with_context(|| format!("{} cannot be patched", claim.title))?);
     }
     if objects.is_empty() {
         return Ok(String::new());

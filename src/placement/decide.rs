@@ -238,17 +238,15 @@ pub fn refused<'a>(catalog: &'a Snapshot, request: &Request<'_>) -> Vec<Undecide
 }
 
 /// The weighted score of `candidate` under `tier`.
-pub(super) fn score(candidate: &Candidate, tier: &Tier) -> Points {
+#[must_use]
+pub fn score(candidate: &Candidate, tier: &Tier) -> Points {
     breakdown(candidate, tier)
         .map(|(_, score, weight)| Points::weighed(score, weight))
         .sum()
 }
 
 /// Dimension, score and weight of everything that `tier` weighs.
-pub(super) fn breakdown<'a>(
-    candidate: &'a Candidate,
-    tier: &'a Tier,
-) -> impl Iterator<Item = (&'a str, Fraction, Fraction)> {
+pub fn breakdown<'a>(candidate: &'a Candidate, tier: &'a Tier) -> impl Iterator<Item = (&'a str, Fraction, Fraction)> {
     tier.weights.iter().map(|(dimension, weight)| {
         // The check saw to it that every weighed dimension is scored.
         let score = candidate.scores.get(dimension).copied().unwrap_or(Fraction::ZERO);

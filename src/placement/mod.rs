@@ -24,7 +24,7 @@ pub mod request;
 pub mod why_not;
 
 pub use audit::{Audit, Today, audit};
-pub use decide::{Decision, Excluded, Named, Ranked, Undecided, decide, refused, unknown};
+pub use decide::{Decision, Excluded, Named, Ranked, Undecided, breakdown, decide, refused, score, unknown};
 pub use gate::{Cause, Demands, Failure, Gate, NewlyFailed, Notice, cordons, failures, newly_failed, required};
 pub use landing::{grid, landing, same_place};
 pub use points::Points;

@@ -1,7 +1,5 @@
 //! HTTP in, HTTP out: the routes of the three listeners. What they answer is decided elsewhere.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,11 +15,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ready::readyz;
 use super::{State, guarded};
-use crate::admission::{self, Answer, Operation, Outcome, Review, Unreadable, Webhook, envelope};
+use crate::admission::{self, Unreadable, Webhook, envelope, record};
 use crate::catalog::followed::Followed;
 use crate::catalog::{Object, Problem, effects};
 use crate::certs::Certificates;
-use crate::claim::{Cause, Shown};
+use crate::claim::Shown;
 use crate::telemetry::OPEN_METRICS;
 
 /// The longest review that is read. A legal UPDATE, with two objects at the API server's own limit, takes 2.5 MB.
@@ -275,7 +273,7 @@ fn answer_claim(state: &State, webhook: Webhook, body: &[u8], started: Instant) 
     let answer = admission::answer(webhook, &review, &held, &state.settings);
     let response = envelope::write(&review.uid, &answer);
     let revision = held.snapshot().revision().short();
-    record(state, &review, &answer, revision, started.elapsed());
+    record(&state.metrics, &review, &answer, revision, started.elapsed());
     Ok(json(response))
 }
 
@@ -287,7 +285,7 @@ fn answer_catalog(state: &State, body: &[u8], started: Instant) -> Result<Respon
     let response = envelope::write_about(&review.uid, &answer, group, kind);
     let held = state.catalog.current();
     let revision = held.as_ref().map_or("", |held| held.snapshot().revision().short());
-    record(state, &review, &answer, revision, started.elapsed());
+    record(&state.metrics, &review, &answer, revision, started.elapsed());
     Ok(json(response))
 }
 
@@ -333,50 +331,4 @@ fn unreadable(state: &State, status: StatusCode, why: &dyn Display) -> Response 
     state.metrics.unreadable();
     tracing::warn!(status = status.as_u16(), "request not answered as a review: {why}");
     (status, format!("{why}\n")).into_response()
-}
-
-/// A text from a review as a log field: short and without control characters, like [`Shown`], and as a string, which
-/// the text format puts in quotes, so that none can pass for another field.
-fn field(text: &str) -> Cow<'_, str> {
-    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
-    if text.len() <= 64 && text.bytes().all(plain) {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(Shown(text).to_string())
-    }
-}
-
-/// One line and a few counts for each review; never the object's body.
-fn record<O>(state: &State, review: &Review<'_, O>, answer: &Answer<'_>, revision: &str, took: Duration) {
-    let head = review.head.as_ref().ok();
-    let operation = head.map_or(Operation::Unknown, envelope::Head::operation).as_str();
-    let outcome = answer.outcome.as_str();
-    let problems = answer.verdict.as_ref().err();
-    // Each cause once: how often a refused object repeats a mistake is up to its author.
-    let causes: BTreeSet<_> = problems.into_iter().flatten().map(|problem| problem.cause).collect();
-    let causes: Vec<_> = causes.into_iter().map(Cause::as_str).collect();
-    state.metrics.review(operation, outcome, &causes, took);
-    let dry_run = head.is_some_and(envelope::Head::dry_run);
-    let placed = answer.placed.as_ref();
-    if let (Some(placed), Outcome::Placed, false) = (placed, answer.outcome, dry_run) {
-        state.metrics.placement(&placed.cell, &placed.tier, &placed.provider);
-    }
-    for policy in &answer.policies.broken {
-        state.metrics.policy_error(policy);
-    }
-    tracing::info!(
-        uid = &*field(&review.uid),
-        namespace = &*field(head.map_or("", envelope::Head::namespace)),
-        name = &*field(head.map_or("", envelope::Head::name)),
-        user = &*field(head.map_or("", envelope::Head::user)),
-        operation,
-        dry_run,
-        outcome,
-        causes = &*causes.join(","),
-        winner = &*field(placed.map_or("", |placed| &placed.candidate)),
-        policies = &*answer.policies.text(),
-        catalog = revision,
-        duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        "admission"
-    );
 }
