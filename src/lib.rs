@@ -7,6 +7,9 @@
 //! | [`cli`] | the command line, one file a subcommand |
 //! | [`server`] | listeners, limits, health, drain: the only place that wires rooms together |
 //! | [`controller`] | the status of catalog objects, certificates and the bundle to trust: the only room that writes into a cluster |
+//! | [`api`] | REST: HTTP in, JSON out, one file a resource; the OpenAPI document |
+//! | [`portal`] | the web page: its files, held in the binary |
+//! | [`store`] | where claims live: the cluster, or a file of our own |
 //! | [`admission`] | review in, review out: create, update, validate, the envelope |
 //! | [`claim`] | `MySQLInstanceClaim` on the wire, and the one conversion into a placement request |
 //! | [`placement`] | the decision: gates, scores, reason; pure |
@@ -17,13 +20,16 @@
 //! | [`yaml`] | a leaf: YAML in and out |
 
 pub mod admission;
+pub mod api;
 pub mod catalog;
 pub mod certs;
 pub mod claim;
 pub mod cli;
 pub mod controller;
 pub mod placement;
+pub mod portal;
 pub mod schema;
 pub mod server;
+pub mod store;
 pub mod telemetry;
 pub mod yaml;

@@ -21,15 +21,17 @@ use axum_server::tls_rustls::RustlsAcceptor;
 use tokio::sync::Semaphore;
 
 use crate::admission::Settings;
+use crate::api::{self, Api};
 use crate::catalog::cluster;
 use crate::catalog::folder::Folder;
 use crate::catalog::followed::Followed;
 use crate::catalog::live::Live;
 use crate::certs::Certificates;
+use crate::portal;
 use crate::telemetry::{self, Metrics};
 
 pub use connections::Limited;
-pub use handlers::{admission, api, ops};
+pub use handlers::{admission, ops};
 
 /// How long a new connection has for its TLS handshake, and then for its first request's header.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
@@ -45,7 +47,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct State {
     /// The catalog in force.
-    pub catalog: Live,
+    pub catalog: Arc<Live>,
     /// Why the newest change of the catalog is not in force, while that is so.
     pub catalog_refusal: ArcSwapOption<String>,
     /// The cluster whose catalog it is, if it is one's.
@@ -57,7 +59,7 @@ pub struct State {
     /// The longest that a request may take, its body included.
     pub request_timeout: Duration,
     /// What is counted.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// Set once the server is to end: not ready, while it goes on serving.
     pub draining: AtomicBool,
 }
@@ -89,13 +91,24 @@ pub struct Limits {
     pub connections: usize,
 }
 
+/// REST and portal, and where they are served.
+#[derive(Debug)]
+pub struct Rest {
+    /// What answers.
+    pub api: Arc<Api>,
+    /// Where.
+    pub listener: TcpListener,
+    /// Over TLS, by the same certificates as the webhooks.
+    pub tls: bool,
+}
+
 /// The bound listeners; `None` is switched off.
 #[derive(Debug, Default)]
 pub struct Listeners {
     /// HTTPS: the webhooks.
     pub admission: Option<TcpListener>,
-    /// HTTP: REST and portal.
-    pub api: Option<TcpListener>,
+    /// HTTP, or HTTPS: REST and portal.
+    pub api: Option<Rest>,
     /// HTTP: health and metrics.
     pub ops: Option<TcpListener>,
 }
@@ -127,21 +140,28 @@ pub async fn run(
     watch::start(&state, Arc::clone(&certificates), folder)?;
     let mut serving = tokio::task::JoinSet::new();
     let limited = || Limited::new(NoDelayAcceptor::new(), limits.connections, Arc::clone(&state));
-    if let Some(listener) = listeners.admission {
-        let tls = RustlsAcceptor::new(certificates.tls())
-            .handshake_timeout(FIRST_REQUEST)
-            .acceptor(limited());
-        let server = axum_server::from_tcp(listener)?.acceptor(tls);
-        serving.spawn(tuned(server, &handle).serve(admission(&state).into_make_service()));
-    }
-    let plain = [
-        (listeners.api, api(&state)),
-        (listeners.ops, ops(&state, Arc::clone(&certificates))),
+    let rest = listeners.api.map(|rest| {
+        let router = api::router(&rest.api, portal::router());
+        (rest.listener, rest.tls, router)
+    });
+    let bound = [
+        listeners.admission.map(|listener| (listener, true, admission(&state))),
+        rest,
+        listeners
+            .ops
+            .map(|listener| (listener, false, ops(&state, Arc::clone(&certificates)))),
     ];
-    for (listener, router) in plain {
-        let Some(listener) = listener else { continue };
-        let server = axum_server::from_tcp(listener)?.acceptor(limited());
-        serving.spawn(tuned(server, &handle).serve(router.into_make_service()));
+    for (listener, tls, router) in bound.into_iter().flatten() {
+        let server = axum_server::from_tcp(listener)?;
+        let service = router.into_make_service();
+        if tls {
+            let acceptor = RustlsAcceptor::new(certificates.tls())
+                .handshake_timeout(FIRST_REQUEST)
+                .acceptor(limited());
+            serving.spawn(tuned(server.acceptor(acceptor), &handle).serve(service));
+        } else {
+            serving.spawn(tuned(server.acceptor(limited()), &handle).serve(service));
+        }
     }
     let ended = tokio::select! {
         ended = ended => ended,
@@ -217,13 +237,13 @@ mod tests {
     /// A server's state, with defaults for what does not matter.
     pub(super) fn state_of(catalog: Live, followed: Option<Followed>) -> Arc<State> {
         Arc::new(State {
-            catalog,
+            catalog: Arc::new(catalog),
             catalog_refusal: ArcSwapOption::empty(),
             followed,
             consequences: Semaphore::new(1),
             settings: Settings::default(),
             request_timeout: Duration::from_secs(10),
-            metrics: Metrics::default(),
+            metrics: Arc::default(),
             draining: AtomicBool::new(false),
         })
     }

@@ -119,6 +119,13 @@ struct Revision {
     revision: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
 /// Everything that is counted.
 #[derive(Debug)]
 pub struct Metrics {
@@ -129,6 +136,8 @@ pub struct Metrics {
     policy_errors: Family<Policy, Counter>,
     duration: Histogram,
     in_flight: Gauge,
+    requests: Family<Request, Counter>,
+    request_duration: Histogram,
     unreadable: Counter,
     panics: Counter,
     connections_refused: Counter,
@@ -147,17 +156,21 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         // From 50 µs, a review's usual time, to 13 s, beyond the longest that an API server waits by default.
-        let duration = Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(
-            50e-6, 2.0, 19,
-        ));
+        let duration = || {
+            Histogram::new(prometheus_client::metrics::histogram::exponential_buckets(
+                50e-6, 2.0, 19,
+            ))
+        };
         let mut metrics = Self {
             registry: Registry::with_prefix("idp"),
             reviews: Family::default(),
             refusals: Family::default(),
             placements: Family::default(),
             policy_errors: Family::default(),
-            duration,
+            duration: duration(),
             in_flight: Gauge::default(),
+            requests: Family::default(),
+            request_duration: duration(),
             unreadable: Counter::default(),
             panics: Counter::default(),
             connections_refused: Counter::default(),
@@ -209,6 +222,16 @@ impl Metrics {
             "admission_in_flight",
             "Reviews being answered now",
             self.in_flight.clone(),
+        );
+        registry.register(
+            "api_requests",
+            "Requests to the REST API and the portal, by method, route and status",
+            self.requests.clone(),
+        );
+        registry.register(
+            "api_request_duration_seconds",
+            "Time from such a request's headers to its answer",
+            self.request_duration.clone(),
         );
         registry.register(
             "admission_unreadable",
@@ -311,6 +334,17 @@ impl Metrics {
             policy: policy.to_owned(),
         };
         self.policy_errors.get_or_create(&labels).inc();
+    }
+
+    /// Counts one request to the REST API. `route` is one of ours, not what the client sent.
+    pub fn request(&self, method: &'static str, route: &str, status: u16, took: Duration) {
+        let labels = Request {
+            method,
+            route: route.to_owned(),
+            status,
+        };
+        self.requests.get_or_create(&labels).inc();
+        self.request_duration.observe(took.as_secs_f64());
     }
 
     /// Counts one body that could not be answered as a review.

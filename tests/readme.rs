@@ -5,6 +5,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use tempfile::TempDir;
+
 const BINARY: &str = env!("CARGO_BIN_EXE_idp-multicloud");
 
 /// A command of the README and the output shown for it.
@@ -40,17 +42,21 @@ fn shown() -> Vec<Shown> {
 struct Server {
     process: Child,
     admission: String,
+    api: String,
     ops: String,
+    _state: TempDir,
 }
 
 impl Server {
     fn start() -> Self {
+        let state = tempfile::tempdir().expect("a folder");
         let mut process = Command::new(BINARY)
+            .env("XDG_STATE_HOME", state.path())
             .args([
                 "--admission-addr",
                 "127.0.0.1:0",
                 "--api-addr",
-                "off",
+                "127.0.0.1:0",
                 "--ops-addr",
                 "127.0.0.1:0",
             ])
@@ -70,8 +76,10 @@ impl Server {
         };
         Self {
             admission: address("https://"),
+            api: address("http://"),
             ops: address("http://"),
             process,
+            _state: state,
         }
     }
 }
@@ -101,6 +109,7 @@ fn the_commands_of_the_readme_work_as_pasted() {
         let here = command
             .replace("target/debug/idp-multicloud", BINARY)
             .replace("127.0.0.1:8443", &server.admission)
+            .replace("127.0.0.1:8080", &server.api)
             .replace("127.0.0.1:8081", &server.ops);
         let ran = Command::new("sh")
             .args(["-c", &here])

@@ -2,24 +2,29 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use anyhow::{Context, bail};
 use arc_swap::ArcSwapOption;
 use tokio::sync::Semaphore;
 
+use super::output::harmless;
 use super::process::{Address, Logging, address, bind, ended, runtime};
 use super::{Outcome, Source, cluster};
 use crate::admission::Settings;
+use crate::api::Api;
 use crate::catalog::folder::Folder;
 use crate::catalog::followed::Followed;
 use crate::catalog::live::Live;
 use crate::certs::{self, Certificates};
-use crate::server::{self, Changes, Limits, Listeners, State};
+use crate::server::{self, Changes, Limits, Listeners, Rest, State};
+use crate::store::deletion::Disposable;
+use crate::store::{Cluster, Embedded, Store};
 use crate::telemetry::Metrics;
 
 /// A real review, in a clone of the repository.
@@ -30,12 +35,31 @@ pub(super) struct Args {
     /// HTTPS for the API server: POST /mutate, POST /validate; "off" for none
     #[arg(long, env = "IDP_ADMISSION_ADDR", value_name = "ADDR", default_value = "127.0.0.1:8443", value_parser = address)]
     admission_addr: Address,
-    /// HTTP for people and programs: GET /health; "off" for none
+    /// HTTP for people and programs: REST under /api/, the portal at /web/; "off" for none
     #[arg(long, env = "IDP_API_ADDR", value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = address)]
     api_addr: Address,
     /// HTTP for operators: GET /livez, /readyz, /metrics; "off" for none
     #[arg(long, env = "IDP_OPS_ADDR", value_name = "ADDR", default_value = "127.0.0.1:8081", value_parser = address)]
     ops_addr: Address,
+    /// Where claims live: "embedded", a file on this machine for a first try; or "cluster", where each request needs its
+    /// caller's own token
+    #[arg(long, env = "IDP_STORE", value_name = "embedded[:FILE]|cluster", default_value = "embedded", value_parser = Place::parse)]
+    store: Place,
+    /// Serve --api-addr over TLS, by the same certificate as --admission-addr
+    #[arg(long, env = "IDP_API_TLS")]
+    api_tls: bool,
+    /// Serve --api-addr without TLS beyond this machine, too: TLS ends before it, at an ingress for one
+    #[arg(long, env = "IDP_INSECURE_HTTP", conflicts_with = "api_tls")]
+    insecure_http: bool,
+    /// Environments whose claims the REST API deletes without asking back; the same as the chart's disposableEnvironments
+    #[arg(
+        long,
+        env = "IDP_DISPOSABLE_ENVIRONMENTS",
+        value_name = "NAME,…",
+        default_value = "dev",
+        value_delimiter = ','
+    )]
+    disposable_environments: Vec<String>,
     /// PEM file with the serving certificate and its chain; without one, a self-signed pair is made for this run
     #[arg(long, env = "IDP_TLS_CERT", value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -68,6 +92,39 @@ pub(super) struct Args {
     max_connections: NonZeroUsize,
     #[command(flatten)]
     logging: Logging,
+}
+
+/// Where claims live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    /// In this file, or the usual one.
+    Embedded(Option<PathBuf>),
+    Cluster,
+}
+
+impl Place {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "cluster" => Ok(Self::Cluster),
+            "embedded" => Ok(Self::Embedded(None)),
+            _ => match text.strip_prefix("embedded:") {
+                Some(file) if !file.is_empty() => Ok(Self::Embedded(Some(file.into()))),
+                _ => Err("give embedded, embedded:FILE or cluster".to_owned()),
+            },
+        }
+    }
+}
+
+/// Where the embedded store is if nobody says: <https://specifications.freedesktop.org/basedir-spec/latest/>.
+fn usual_file() -> anyhow::Result<PathBuf> {
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    let state = state.context("there is no home to keep claims in; give a file: --store embedded:FILE")?;
+    Ok(state.join("idp-multicloud").join("claims.redb"))
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
@@ -109,9 +166,36 @@ pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
 async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow::Result<()> {
     // Signals count from here on, so that one that comes during the start is not lost.
     let ended = ended()?;
+    let catalog = Arc::new(catalog);
+    let metrics = Arc::<Metrics>::default();
+    let settings = Settings {
+        crossplane_account: args.crossplane_account.clone(),
+        operator_group: args.operator_group.clone(),
+    };
+    let (rest, place) = match args.api_addr.0 {
+        None => (None, String::new()),
+        Some(address) => {
+            let (store, place) = open_store(&args, address.ip(), &catalog, &metrics, &settings).await?;
+            // None at all, as the chart says it.
+            let disposable = args.disposable_environments.iter().filter(|name| !name.is_empty());
+            let api = Api {
+                store,
+                catalog: Arc::clone(&catalog),
+                disposable: Disposable(disposable.cloned().collect()),
+                timeout: args.request_timeout,
+                metrics: Arc::clone(&metrics),
+            };
+            let rest = bind("--api-addr", args.api_addr)?.map(|listener| Rest {
+                api: Arc::new(api),
+                listener,
+                tls: args.api_tls,
+            });
+            (rest, place)
+        }
+    };
     let listeners = Listeners {
         admission: bind("--admission-addr", args.admission_addr)?,
-        api: bind("--api-addr", args.api_addr)?,
+        api: rest,
         ops: bind("--ops-addr", args.ops_addr)?,
     };
     let changes = match &args.catalog {
@@ -124,12 +208,9 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
         catalog_refusal: ArcSwapOption::empty(),
         followed: (args.catalog == Source::Cluster).then(Followed::new),
         consequences: Semaphore::new(1),
-        settings: Settings {
-            crossplane_account: args.crossplane_account,
-            operator_group: args.operator_group,
-        },
+        settings,
         request_timeout: args.request_timeout,
-        metrics: Metrics::default(),
+        metrics,
         draining: AtomicBool::new(false),
     };
     state.announce_catalog();
@@ -138,7 +219,7 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
         tracing::warn!("no --tls-cert: serving with a self-signed certificate made for this run");
     }
     // Whoever started this may have closed its standard output; that is no reason not to serve.
-    let _ = std::io::stdout().write_all(greeting(&args.catalog, &state, &listeners)?.as_bytes());
+    let _ = std::io::stdout().write_all(greeting(&args.catalog, &place, &state, &listeners)?.as_bytes());
     let limits = Limits {
         drain_delay: args.drain_delay,
         connections: args.max_connections.get(),
@@ -155,8 +236,44 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
     Ok(())
 }
 
+/// The store behind REST, and its name for people.
+async fn open_store(
+    args: &Args,
+    address: IpAddr,
+    catalog: &Arc<Live>,
+    metrics: &Arc<Metrics>,
+    settings: &Settings,
+) -> anyhow::Result<(Store, String)> {
+    match &args.store {
+        Place::Embedded(file) => {
+            if !address.is_loopback() {
+                bail!(
+                    "--api-addr {address}: the embedded store asks nobody who they are, so it is for this machine only; give a \
+                     loopback address, or --store cluster"
+                );
+            }
+            let file = file.clone().map_or_else(usual_file, Ok)?;
+            let store = Embedded::open(&file, Arc::clone(catalog), Arc::clone(metrics), settings.clone())?;
+            Ok((
+                Store::Embedded(store),
+                format!("claims in {}", harmless(&file.display().to_string())),
+            ))
+        }
+        Place::Cluster => {
+            if !(address.is_loopback() || args.api_tls || args.insecure_http) {
+                bail!(
+                    "--api-addr {address}: tokens would go over the network as they are; give --api-tls, or --insecure-http if \
+                     TLS ends before this server"
+                );
+            }
+            let store = Cluster::new(cluster::config().await?).context("the cluster's configuration cannot be used")?;
+            Ok((Store::Cluster(store), "claims of the cluster".to_owned()))
+        }
+    }
+}
+
 /// What is served where and, where that is a first try, what to do next.
-fn greeting(source: &Source, state: &State, listeners: &Listeners) -> anyhow::Result<String> {
+fn greeting(source: &Source, place: &str, state: &State, listeners: &Listeners) -> anyhow::Result<String> {
     let revision = match state.catalog.current() {
         Some(held) => format!("revision {}", held.snapshot().revision().short()),
         None => "ready once it is read".to_owned(),
@@ -164,9 +281,16 @@ fn greeting(source: &Source, state: &State, listeners: &Listeners) -> anyhow::Re
     let mut text = format!("idp-multicloud {}, {source}, {revision}\n", env!("CARGO_PKG_VERSION"));
     let local = |listener: &Option<TcpListener>| listener.as_ref().map(TcpListener::local_addr).transpose();
     let admission = local(&listeners.admission)?;
+    let rest = listeners.api.as_ref();
+    let api = rest.map(|rest| rest.listener.local_addr()).transpose()?;
+    let scheme = if rest.is_some_and(|rest| rest.tls) {
+        "https"
+    } else {
+        "http"
+    };
     for (name, scheme, address, paths) in [
         ("admission", "https", admission, "POST /mutate, /validate"),
-        ("api", "http", local(&listeners.api)?, "GET /health"),
+        ("api", scheme, api, place),
         ("ops", "http", local(&listeners.ops)?, "GET /livez, /readyz, /metrics"),
     ] {
         let place = address.map_or_else(|| "off".to_owned(), |address| format!("{scheme}://{address}  {paths}"));
@@ -183,6 +307,9 @@ fn greeting(source: &Source, state: &State, listeners: &Listeners) -> anyhow::Re
             writeln!(text, "  curl -sk https://{admission}/mutate --json @{REVIEW}")?;
         }
         writeln!(text, "Ctrl-C ends it.")?;
+    }
+    if let Some(api) = api {
+        writeln!(text, "\nThe portal: {scheme}://{api}/web/")?;
     }
     Ok(text)
 }

@@ -68,11 +68,6 @@ enum Asked {
     Catalog,
 }
 
-/// REST and portal: so far only whether the server is there.
-pub fn api(state: &Arc<State>) -> Router {
-    guarded(Router::new().route("/health", get("ok\n")), state)
-}
-
 /// Health and metrics.
 pub fn ops(state: &Arc<State>, certificates: Arc<Certificates>) -> Router {
     let ready = {

@@ -27,7 +27,8 @@ pub const CASES: &[Case] = &[
 const HELMS: [Road; 2] = [Road::Helm3, Road::Helm4];
 
 /// Every switch turned on.
-const ALL: &str = "--set=api.enabled=true,networkPolicy.enabled=true,serviceMonitor.enabled=true,createNamespace=true";
+const ALL: &str = "--set=api.enabled=true,api.insecureHttp=true,networkPolicy.enabled=true,serviceMonitor.enabled=true,\
+                   createNamespace=true";
 
 const SOURCES: [&str; 3] = ["self-managed", "cert-manager", "secret"];
 
@@ -135,6 +136,8 @@ fn refused(cluster: &Cluster) {
         ("listenAddress=localhost", "listenAddress"),
         ("networkPolicy.apiServerPorts={}", "apiServerPorts"),
         ("log.format=xml", "format"),
+        ("api.enabled=true", "api.tlsSecretName"),
+        ("api.tlsSecretName=idp-multicloud-ca", "tlsSecretName"),
     ] {
         for helm in HELMS {
             let set = format!("--set={set}");
@@ -189,7 +192,7 @@ fn settings(cluster: &Cluster) {
         &format!("--set=crossplaneAccount={account}"),
         &format!("--set=operatorGroup={group}"),
         "--set=disposableEnvironments={dev,sandbox}",
-        "--set=api.enabled=true",
+        "--set=api.enabled=true,api.insecureHttp=true",
     ];
     let text = rendered(cluster, Road::Helm4, &args);
     assert!(!text.contains(shipped), "{text}");
@@ -198,6 +201,7 @@ fn settings(cluster: &Cluster) {
     assert_eq!(text.matches(&format!("group in ['{group}']")).count(), 1);
     assert_eq!(text.matches(&format!("- \"--operator-group={group}\"")).count(), 2);
     assert_eq!(text.matches("variables.environment in ['dev', 'sandbox']").count(), 1);
+    assert_eq!(text.matches("--disposable-environments=dev,sandbox").count(), 1);
     let none = rendered(cluster, Road::Helm4, &["--set=disposableEnvironments=null"]);
     assert_eq!(none.matches("variables.environment in []").count(), 1);
 }

@@ -3,10 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::Case;
-use crate::installation::{Cluster, NAME, Road, file};
+use crate::installation::{Cluster, NAME, Road, TEAM, file};
 use crate::roads::FEW;
 use crate::support::cluster::apiserver::User;
 use crate::support::cluster::binaries::module_source;
+use crate::support::cluster::pod::Pod;
+use crate::support::rest::{Rest, database};
+use crate::support::server::{Connection, any_certificate};
 
 pub const CASES: &[Case] = &[
     ("a_namespace_that_is_restricted_takes_every_pod", restricted),
@@ -16,9 +19,10 @@ pub const CASES: &[Case] = &[
         theirs,
     ),
     ("the_api_runs_in_pods_of_its_own", api),
+    ("the_api_serves_over_tls_from_the_secret_it_is_given", api_over_tls),
 ];
 
-const ALL: &[&str] = &["--set=api.enabled=true,networkPolicy.enabled=true"];
+const ALL: &[&str] = &["--set=api.enabled=true,api.insecureHttp=true,networkPolicy.enabled=true"];
 
 fn restricted(cluster: &Cluster) {
     let installation = cluster.install(Road::Helm4, ALL);
@@ -147,10 +151,47 @@ fn theirs(cluster: &Cluster) {
 fn api(cluster: &Cluster) {
     let mut installation = cluster.install(Road::Helm4, &[FEW, ALL].concat());
     installation.run();
-    let pod = crate::support::cluster::pod::Pod::start(&cluster.api, &cluster.deployment("api"));
+    let pod = Pod::start(&cluster.api, &cluster.deployment("api"));
     pod.await_ready();
-    assert!(pod.server.api().is_some() && pod.server.admission().is_none());
+    assert!(pod.server.admission().is_none());
     assert!(installation.servers.iter().all(|pod| pod.server.api().is_none()));
+    serves(cluster, &pod);
+    pod.end();
+    installation.clean();
+}
+
+/// Fails unless REST does what its caller may do, and nothing by the pod's own account.
+fn serves(cluster: &Cluster, pod: &Pod) {
+    let nobody = Rest {
+        address: pod.server.api().unwrap(),
+        token: None,
+    };
+    let asked = database(TEAM, "by-rest", json!({"environment": "dev"}));
+    nobody.get("/web/").is(200);
+    nobody.post("/api/mysql", &asked).problem(401, "not-authenticated");
+    let itself = nobody.by(&cluster.api.token(NAME, "idp-multicloud-api"));
+    itself.post("/api/mysql", &asked).problem(403, "forbidden");
+    itself.get("/api/catalog").problem(403, "forbidden");
+    let admin = nobody.by(&cluster.api.static_token(User::Admin));
+    assert_eq!(
+        admin.get("/api/catalog").is(200)["disposableEnvironments"],
+        json!(["dev"])
+    );
+    cluster.await_placing();
+    assert_eq!(admin.post("/api/mysql", &asked).is(201)["placement"]["provider"], "aws");
+    admin.delete(&format!("/api/mysql/{TEAM}/by-rest")).is(204);
+}
+
+fn api_over_tls(cluster: &Cluster) {
+    let tls = &["--set=api.enabled=true,api.tlsSecretName=idp-multicloud-admission-tls"];
+    let mut installation = cluster.install(Road::Helm4, &[FEW, tls].concat());
+    installation.run();
+    let service = format!("/api/v1/namespaces/{NAME}/services/idp-multicloud-api");
+    assert_eq!(cluster.get(&service).unwrap()["spec"]["ports"][0]["port"], 443);
+    let pod = Pod::start(&cluster.api, &cluster.deployment("api"));
+    pod.await_ready();
+    let mut connection = Connection::tls(pod.server.api().unwrap(), &any_certificate(rustls::ALL_VERSIONS)).unwrap();
+    assert_eq!(connection.get("/health").body, "ok\n");
     pod.end();
     installation.clean();
 }

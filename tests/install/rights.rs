@@ -202,7 +202,10 @@ fn controller(cluster: &Cluster) {
 }
 
 fn api(cluster: &Cluster) {
-    let installation = cluster.install(Road::Helm4, &[FEW, &["--set=api.enabled=true"]].concat());
+    let installation = cluster.install(
+        Road::Helm4,
+        &[FEW, &["--set=api.enabled=true,api.insecureHttp=true"]].concat(),
+    );
     let account = Account::new(cluster, NAME, "idp-multicloud-api");
     account.assert_reads_the_catalog();
     account.assert_writes_no_status();

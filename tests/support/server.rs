@@ -24,6 +24,7 @@ use rustls::{
     SupportedProtocolVersion,
 };
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::guard::Guarded;
 
@@ -60,6 +61,8 @@ pub struct Server {
     admission: Option<SocketAddr>,
     api: Option<SocketAddr>,
     ops: Option<SocketAddr>,
+    /// Where it keeps claims unless it is told otherwise.
+    _state: TempDir,
 }
 
 impl Server {
@@ -77,6 +80,10 @@ impl Server {
 
     /// Starts a command that may be about to fail.
     pub fn spawn(mut command: Command, stderr: impl Into<Stdio>) -> Self {
+        let state = tempfile::tempdir().unwrap();
+        if !command.get_envs().any(|(name, _)| name == "XDG_STATE_HOME") {
+            command.env("XDG_STATE_HOME", state.path());
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = Guarded::spawn(&mut command);
         let stdout = child.stdout.take().map_or_else(Arc::default, captured);
@@ -88,6 +95,7 @@ impl Server {
             admission: None,
             api: None,
             ops: None,
+            _state: state,
         }
     }
 
@@ -148,6 +156,11 @@ impl Server {
     pub fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Ends it at once, as the kernel does when memory is short.
+    pub fn kill(&mut self) {
+        self.child.end();
     }
 
     /// How much memory it takes, in MiB.

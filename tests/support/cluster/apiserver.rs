@@ -28,7 +28,7 @@ use crate::support::server::SOON;
 /// How long the servers may take to start on a machine that is busy building.
 const START: Duration = Duration::from_secs(90);
 
-/// What the audit log keeps: writes of claims, without the claims.
+/// What the audit log keeps: writes of claims, without the claims; and whatever is read of Secrets, in full.
 const AUDIT: &str = "
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -37,6 +37,9 @@ rules:
 - level: Metadata
   verbs: [create, update, patch, delete]
   resources: [{group: db.platform.example.org}]
+- level: RequestResponse
+  verbs: [get, list, watch]
+  resources: [{group: '', resources: [secrets]}]
 - level: None
 ";
 
@@ -345,11 +348,24 @@ impl ApiServer {
 
     /// The audit log's events about the claims of a namespace.
     pub fn audited(&self, namespace: &str) -> Vec<Value> {
+        self.audited_of("mysqlinstanceclaims", namespace)
+    }
+
+    /// The audit log's events about the objects of that kind in a namespace.
+    pub fn audited_of(&self, resource: &str, namespace: &str) -> Vec<Value> {
         let log = fs::read_to_string(self.dir.path().join("audit.log")).unwrap();
         let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         events
-            .filter(|event| event["objectRef"]["namespace"] == namespace)
+            .filter(|event| event["objectRef"]["namespace"] == namespace && event["objectRef"]["resource"] == resource)
             .collect()
+    }
+
+    /// A token of a service account.
+    pub fn token(&self, namespace: &str, name: &str) -> String {
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token");
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+        let answer = self.call(User::Admin, "POST", &path, Some(&request)).ok();
+        answer["status"]["token"].as_str().unwrap().to_owned()
     }
 
     /// A folder that goes away with the API server.
@@ -366,11 +382,10 @@ impl ApiServer {
 
     /// A file that lets a service account in, by a token of its own.
     pub fn account(&self, namespace: &str, name: &str) -> PathBuf {
-        let token = ["create", "token", name, "--namespace", namespace];
-        let token = self.kubectl(User::Admin, &token, "").ok();
+        let token = self.token(namespace, name);
         let admin = fs::read_to_string(self.kubeconfig(User::Admin)).unwrap();
         let mut config: Value = serde_json::from_str(&admin).unwrap();
-        config["users"][0]["user"] = json!({"token": token.trim()});
+        config["users"][0]["user"] = json!({"token": token});
         let file = self.folder("accounts").join(format!("{namespace}.{name}"));
         fs::write(&file, config.to_string()).unwrap();
         file
@@ -381,6 +396,13 @@ impl ApiServer {
         self.apiserver.cpu()
     }
 
+    /// The token of a user.
+    pub fn static_token(&self, user: User) -> String {
+        let kubeconfig = fs::read_to_string(self.kubeconfig(user)).unwrap();
+        let kubeconfig: Value = serde_json::from_str(&kubeconfig).unwrap();
+        kubeconfig["users"][0]["user"]["token"].as_str().unwrap().to_owned()
+    }
+
     /// A client of a user's.
     pub fn client(&self, user: User) -> kube::Client {
         self.clients[User::ALL.iter().position(|each| *each == user).unwrap()].clone()
@@ -389,6 +411,11 @@ impl ApiServer {
     /// Does something beside the test, until its end.
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
         self.runtime.spawn(future);
+    }
+
+    /// What clients run on.
+    pub fn handle(&self) -> tokio::runtime::Handle {
+        self.runtime.handle().clone()
     }
 
     /// Waits for what is to be done.

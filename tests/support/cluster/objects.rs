@@ -9,20 +9,7 @@ pub const SERVICE: &str = "idp-multicloud-admission";
 pub const NAMESPACE: &str = "idp-multicloud";
 
 /// A cell that only has room without a standby, in the cheapest cloud.
-pub const ARCHIVE: &str = r"
-apiVersion: platform.example.org/v1alpha1
-kind: Cell
-metadata: {name: archive}
-spec:
-  candidates:
-  - name: oci-us-ashburn-1
-    provider: oci
-    region: us-ashburn-1
-    runtimeCluster: oci-iad-archive
-    network: {compartmentId: archive, subnetId: archive-private, availabilityDomain: AD-1}
-    capabilities: [PITR, PrivateNetworking]
-    scores: {latency: 0.80, dr: 0.70, maturity: 0.65, cost: 0.85}
-";
+pub const ARCHIVE: &str = include_str!("../archive.yaml");
 
 /// The claim's CRD with a schema that takes anything.
 pub fn loose() -> String {

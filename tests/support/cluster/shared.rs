@@ -29,6 +29,33 @@ pub fn run_lent<T: Send + Sync + 'static, L: 'static>(
     lend: fn(&T, fn(&L)),
     rooms: impl IntoIterator<Item = (bool, Room<L>)>,
 ) -> ExitCode {
+    let mut cases: Vec<Case<T>> = Vec::new();
+    for (alone, (room, room_cases)) in rooms {
+        for &(name, case) in room_cases {
+            let run = Box::new(move |shared: &T| {
+                lend(shared, case);
+                Ok(Completion::Completed)
+            });
+            let name = format!("{room}::{name}");
+            cases.push(Case { name, alone, run });
+        }
+    }
+    run_cases(start, cases)
+}
+
+/// What a case does with that which cases share.
+type Run<T> = Box<dyn Fn(&T) -> Result<Completion, Failed> + Send>;
+
+/// One case, of whatever kind.
+pub struct Case<T> {
+    pub name: String,
+    /// It has no other case beside it.
+    pub alone: bool,
+    pub run: Run<T>,
+}
+
+/// Runs cases of several kinds.
+pub fn run_cases<T: Send + Sync + 'static>(start: fn() -> Result<T, Absent>, cases: Vec<Case<T>>) -> ExitCode {
     let mut args = Arguments::from_args();
     args.test_threads.get_or_insert(THREADS);
     let shared = Arc::new(Shared {
@@ -36,15 +63,11 @@ pub fn run_lent<T: Send + Sync + 'static, L: 'static>(
         started: OnceLock::new(),
         turn: RwLock::new(()),
     });
-    let mut trials = Vec::new();
-    for (alone, (room, cases)) in rooms {
-        for &(name, case) in cases {
-            let shared = Arc::clone(&shared);
-            trials.push(Trial::ignorable_test(format!("{room}::{name}"), move || {
-                shared.run(|shared| lend(shared, case), alone)
-            }));
-        }
-    }
+    let trial = |Case { name, alone, run }| {
+        let shared = Arc::clone(&shared);
+        Trial::ignorable_test(name, move || shared.run(run, alone))
+    };
+    let trials = cases.into_iter().map(trial).collect();
     let conclusion = libtest_mimic::run(&args, trials);
     drop(shared);
     conclusion.exit_code()
@@ -58,19 +81,18 @@ struct Shared<T> {
 }
 
 impl<T> Shared<T> {
-    fn run(&self, case: impl FnOnce(&T), alone: bool) -> Result<Completion, Failed> {
+    fn run(&self, case: impl FnOnce(&T) -> Result<Completion, Failed>, alone: bool) -> Result<Completion, Failed> {
         let shared = match self.started.get_or_init(|| self.start()) {
             Ok(shared) => shared,
             Err(absent) => return absent.verdict(),
         };
         if alone {
             let _turn = self.turn.write().unwrap_or_else(PoisonError::into_inner);
-            case(shared);
+            case(shared)
         } else {
             let _turn = self.turn.read().unwrap_or_else(PoisonError::into_inner);
-            case(shared);
+            case(shared)
         }
-        Ok(Completion::Completed)
     }
 
     fn start(&self) -> Result<T, Absent> {

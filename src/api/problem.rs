@@ -1,0 +1,462 @@
+//! What is answered when something is not done: `application/problem+json`, RFC 9457. The one place that knows which HTTP
+//! status a refusal has.
+
+use std::collections::BTreeMap;
+
+use axum::extract::Path;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as Documented, ResponseBuilder};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::catalog::cut;
+use crate::claim::{self, Cause, Shown};
+use crate::store::{Key, MOST_NAME, StoreError, is_label, is_subdomain};
+
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What a `type` begins with. It names the problem; there need not be a page.
+const TYPES: &str = "https://platform.example.org/problems/";
+
+/// The most bytes of what is told of a query.
+const MOST_TOLD: usize = 256;
+
+/// After how many seconds it makes sense to try again.
+const LATER: HeaderValue = HeaderValue::from_static("2");
+
+/// What went wrong, as one word. These words are documented and do not change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the title says it")]
+pub enum Kind {
+    Malformed,
+    Invalid,
+    NotAuthenticated,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    BeingDeleted,
+    Changed,
+    Expired,
+    TooLarge,
+    NotJson,
+    NotLocal,
+    Unschedulable,
+    NotInstalled,
+    ConfirmationRequired,
+    Rejected,
+    Internal,
+    NotPlaced,
+    Unavailable,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 19] = [
+        Self::Malformed,
+        Self::Invalid,
+        Self::NotAuthenticated,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::BeingDeleted,
+        Self::Changed,
+        Self::Expired,
+        Self::TooLarge,
+        Self::NotJson,
+        Self::NotLocal,
+        Self::Unschedulable,
+        Self::NotInstalled,
+        Self::ConfirmationRequired,
+        Self::Rejected,
+        Self::Internal,
+        Self::NotPlaced,
+        Self::Unavailable,
+    ];
+
+    /// Status, word and title.
+    fn row(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::Malformed => (StatusCode::BAD_REQUEST, "malformed", "The request cannot be read"),
+            Self::Invalid => (
+                StatusCode::BAD_REQUEST,
+                "invalid",
+                "Something is wrong with what is asked for",
+            ),
+            Self::NotAuthenticated => (StatusCode::UNAUTHORIZED, "not-authenticated", "Say who you are"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden", "You may not do this"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "It is not there"),
+            Self::MethodNotAllowed => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "That cannot be done to it",
+            ),
+            Self::BeingDeleted => (StatusCode::CONFLICT, "being-deleted", "The claim is being deleted"),
+            Self::Changed => (StatusCode::CONFLICT, "changed", "It has changed in the meantime"),
+            Self::Expired => (StatusCode::GONE, "expired", "The list has gone on"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large"),
+            Self::NotJson => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not-json",
+                "The request is not JSON",
+            ),
+            Self::NotLocal => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "not-local",
+                "This server answers this machine only",
+            ),
+            Self::Unschedulable => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "unschedulable",
+                "No candidate takes the claim",
+            ),
+            Self::NotInstalled => (
+                StatusCode::FAILED_DEPENDENCY,
+                "not-installed",
+                "The platform is not installed",
+            ),
+            Self::ConfirmationRequired => (
+                StatusCode::CONFLICT,
+                "confirmation-required",
+                "The claim stands for a database that is kept",
+            ),
+            Self::Rejected => (
+                StatusCode::BAD_GATEWAY,
+                "rejected",
+                "The cluster does not take the request",
+            ),
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                "Something is wrong with this server",
+            ),
+            Self::NotPlaced => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "not-placed",
+                "The claim was stored, and nobody has placed it",
+            ),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not now"),
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        self.row().0
+    }
+
+    /// The `type`.
+    #[must_use]
+    pub fn uri(self) -> String {
+        format!("{TYPES}{}", self.row().1)
+    }
+
+    /// What a person reads first.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        self.row().2
+    }
+
+    /// A `detail` as it may look.
+    fn example(self) -> &'static str {
+        match self {
+            Self::Malformed => "the body is no JSON: expected value at line 1 column 1",
+            Self::Invalid => "provider: is written by the platform alone; remove it",
+            Self::NotAuthenticated => "no token came: send `Authorization: Bearer TOKEN`",
+            Self::Forbidden => "you may not list claims of all namespaces; ask for those of one: ?namespace=NAME",
+            Self::NotFound => "there is no claim orders-db in namespace orders",
+            Self::MethodNotAllowed => "the header Allow says what can be done",
+            Self::BeingDeleted => "claim orders-db in namespace orders is being deleted; ask again once it is gone",
+            Self::Changed => "claim orders-db in namespace orders is another one by now; look at it, and ask again",
+            Self::Expired => "the list has gone on since its first page was asked for; begin again without `continue`",
+            Self::TooLarge => "the body is larger than 65536 bytes",
+            Self::NotJson => "send the body with `Content-Type: application/json`",
+            Self::NotLocal => "the header Host must name this machine, such as localhost:8080",
+            Self::Unschedulable => {
+                "0/1 candidates fit: 1 lacks MultiAZ; oci-us-ashburn-1: lacks MultiAZ; ask for less (tier, ha), or ask your \
+                 platform team"
+            }
+            Self::NotInstalled => {
+                "the cluster does not know MySQLInstanceClaim; install it: idp-multicloud crd | kubectl apply --server-side -f -"
+            }
+            Self::ConfirmationRequired => {
+                "claim orders-db stands for a database that is kept (environment prod); to delete it all the same, add \
+                 ?confirm=orders-db"
+            }
+            Self::Rejected => "the cluster answers 422: …",
+            Self::Internal => "the log says more",
+            Self::NotPlaced => "is the webhook installed? Tell your platform team",
+            Self::Unavailable => "the API server cannot be reached; try again",
+        }
+    }
+}
+
+/// One thing that is wrong with what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Why, as one of the documented words.
+    #[schema(value_type = String, example = "PlacementForbidden")]
+    pub reason: Cause,
+    /// The field of the request; empty where it is about the request as a whole.
+    #[schema(example = "provider")]
+    pub field: String,
+    /// What is wrong, and what to do.
+    #[schema(example = "is written by the platform alone; remove it")]
+    pub message: String,
+}
+
+impl From<claim::Problem> for FieldError {
+    /// The fields of a claim by the names that a request has for them.
+    fn from(problem: claim::Problem) -> Self {
+        let claim::Problem { cause, field, message } = problem;
+        let short = ["spec.parameters.", "metadata."]
+            .iter()
+            .find_map(|place| field.strip_prefix(place));
+        Self {
+            reason: cause,
+            field: short.map_or(field.clone(), str::to_owned),
+            message,
+        }
+    }
+}
+
+/// What is answered when something is not done.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+    errors: Vec<FieldError>,
+    decision: Option<Box<RawValue>>,
+}
+
+/// The problem on the wire.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Wire<'a> {
+    /// Which problem it is; stable.
+    #[serde(rename = "type")]
+    #[schema(example = "https://platform.example.org/problems/invalid")]
+    uri: String,
+    /// The same for people.
+    #[schema(example = "Something is wrong with what is asked for")]
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599, example = 400)]
+    status: u16,
+    /// What happened this time, and what to do.
+    #[schema(example = "provider: is written by the platform alone; remove it")]
+    detail: &'a str,
+    /// Everything that is wrong, each with its field.
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'a [FieldError],
+    /// With `unschedulable`: everything that was weighed, like the answer of `POST /api/placement`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::decision::Decided>)]
+    decision: Option<&'a RawValue>,
+}
+
+impl Problem {
+    /// A problem of that kind; `detail` says what happened and what to do.
+    #[must_use]
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            decision: None,
+        }
+    }
+
+    /// Everything that is wrong with what was asked for.
+    #[must_use]
+    pub fn invalid(problems: Vec<claim::Problem>) -> Self {
+        let errors: Vec<FieldError> = problems.into_iter().map(FieldError::from).collect();
+        let told = |error: &FieldError| match &*error.field {
+            "" => error.message.clone(),
+            field => format!("{field}: {}", error.message),
+        };
+        let detail = match errors.as_slice() {
+            [one] => told(one),
+            several => {
+                let told: Vec<String> = several.iter().map(told).collect();
+                format!("{} problems: {}", several.len(), told.join(". "))
+            }
+        };
+        Self {
+            errors,
+            ..Self::new(Kind::Invalid, detail)
+        }
+    }
+
+    /// The claim fits nowhere; `decision` is everything that was weighed, where that is known.
+    #[must_use]
+    pub fn unschedulable(detail: String, decision: Option<Box<RawValue>>) -> Self {
+        Self {
+            decision,
+            ..Self::new(Kind::Unschedulable, detail)
+        }
+    }
+}
+
+impl Problem {
+    /// Which kind it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// A query string that cannot be used.
+    pub(super) fn of_query(error: &QueryRejection) -> Self {
+        let told = error.body_text();
+        let told = told
+            .strip_prefix("Failed to deserialize query string: ")
+            .unwrap_or(&told);
+        Self::new(
+            Kind::Malformed,
+            format!(
+                "the query cannot be used: {}",
+                cut(told.escape_debug().to_string(), MOST_TOLD)
+            ),
+        )
+    }
+
+    /// The claim that a path names.
+    pub(super) fn key(path: Result<Path<(String, String)>, PathRejection>) -> Result<Key, Self> {
+        let Path((namespace, name)) = path.map_err(|error| Self::new(Kind::Malformed, error.body_text()))?;
+        Key::new(&namespace, &name).ok_or_else(|| {
+            let rule = "must be 1 to 63 lower-case letters, digits and -, with a letter or digit at both ends";
+            let problem = |field, given: &str| {
+                claim::Problem::new(Cause::FieldInvalid, field, format!("is \"{}\"; {rule}", Shown(given)))
+            };
+            let namespace = (!is_label(&namespace)).then(|| problem("namespace", &namespace));
+            let name = (!is_subdomain(&name, MOST_NAME)).then(|| problem("name", &name));
+            Self::invalid([namespace, name].into_iter().flatten().collect())
+        })
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let kind = match error {
+            StoreError::Refused(problems) => {
+                return match problems.iter().find(|problem| problem.cause == Cause::Unschedulable) {
+                    Some(one) => Self::unschedulable(one.message.clone(), None),
+                    None => Self::invalid(problems),
+                };
+            }
+            StoreError::Rejected { code, message } => {
+                return Self::new(Kind::Rejected, format!("the cluster answers {code}: {message}"));
+            }
+            StoreError::Failed(why) => {
+                tracing::error!("the store failed: {why}");
+                return Self::new(Kind::Internal, why);
+            }
+            StoreError::NotAuthenticated(_) => Kind::NotAuthenticated,
+            StoreError::Forbidden(_) => Kind::Forbidden,
+            StoreError::NotFound(_) | StoreError::NoSuchPage => Kind::NotFound,
+            StoreError::AlreadyExists(_) | StoreError::Changed(_) => Kind::Changed,
+            StoreError::NotInstalled => Kind::NotInstalled,
+            StoreError::Expired => Kind::Expired,
+            StoreError::Unavailable(_) => Kind::Unavailable,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.kind.status();
+        let wire = Wire {
+            uri: self.kind.uri(),
+            title: self.kind.title(),
+            status: status.as_u16(),
+            detail: &self.detail,
+            errors: &self.errors,
+            decision: self.decision.as_deref(),
+        };
+        // Texts and what was JSON before, none of which can fail to serialise.
+        let mut body = serde_json::to_vec(&wire).unwrap_or_default();
+        body.push(b'\n');
+        let mut response = (status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        let headers = response.headers_mut();
+        match self.kind {
+            Kind::NotAuthenticated => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            Kind::Unavailable => {
+                headers.insert(RETRY_AFTER, LATER);
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// The problems that any request can meet.
+const ANY: [Kind; 5] = [
+    Kind::Malformed,
+    Kind::TooLarge,
+    Kind::NotLocal,
+    Kind::Internal,
+    Kind::Unavailable,
+];
+
+/// The responses of an operation that can meet these, and those that any can, by status.
+pub(super) fn responses(kinds: &[Kind]) -> BTreeMap<String, RefOr<Documented>> {
+    let mut by_status: BTreeMap<String, Vec<Kind>> = BTreeMap::new();
+    for kind in Kind::ALL
+        .into_iter()
+        .filter(|kind| ANY.contains(kind) || kinds.contains(kind))
+    {
+        by_status
+            .entry(kind.status().as_str().to_owned())
+            .or_default()
+            .push(kind);
+    }
+    let response = |kinds: &[Kind]| {
+        let titles: Vec<&str> = kinds.iter().map(|kind| kind.title()).collect();
+        let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
+        for kind in kinds {
+            let value = json!({
+                "type": kind.uri(), "title": kind.title(), "status": kind.status().as_u16(), "detail": kind.example(),
+            });
+            let example = utoipa::openapi::example::ExampleBuilder::new()
+                .value(Some(value))
+                .build();
+            content = content.examples_from_iter([(kind.row().1, example)]);
+        }
+        ResponseBuilder::new()
+            .description(titles.join(". Or: "))
+            .content(PROBLEM_JSON, content.build())
+            .build()
+    };
+    by_status
+        .into_iter()
+        .map(|(status, kinds)| (status, RefOr::T(response(&kinds))))
+        .collect()
+}
+
+/// Names the problems that an operation can meet, for its documentation.
+macro_rules! problems {
+    ($(#[$doc:meta])* $name:ident: $($kind:ident),*) => {
+        $(#[$doc])*
+        struct $name;
+        impl utoipa::IntoResponses for $name {
+            fn responses() -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
+                $crate::api::problem::responses(&[$($crate::api::problem::Kind::$kind),*])
+            }
+        }
+    };
+}
+pub(super) use problems;
+
+/// What the document has to know beside what its paths name.
+pub(super) fn schemas() -> Vec<(String, RefOr<utoipa::openapi::Schema>)> {
+    let mut schemas = vec![("Problem".to_owned(), Wire::schema())];
+    Wire::schemas(&mut schemas);
+    schemas
+}

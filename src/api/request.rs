@@ -1,0 +1,331 @@
+//! A request's body as a claim, or everything that is wrong with it. What a value must be is admission's matter; here it is
+//! only seen to that the body has the request's own fields and no others.
+
+use axum::body::Bytes;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::problem::{Kind, Problem};
+use crate::claim::{self, Cause, GROUP, KIND, PLACEMENT_FIELDS, Parameters, Shown, VERSION};
+use crate::placement::Size;
+use crate::store::{Key, MOST_NAME, is_label, is_subdomain};
+
+/// The fields of a claim that its author sets.
+pub(super) const FIELDS: [&str; 6] = ["cell", "tier", "environment", "size", "storageGB", "ha"];
+
+/// A database that is asked for.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[allow(
+    dead_code,
+    reason = "for the document: a body is read loosely, so that everything wrong with it can be told"
+)]
+#[schema(example = json!({
+    "namespace": "orders", "name": "orders-db", "cell": "payments", "tier": "C1", "environment": "prod",
+    "size": "medium", "storageGB": 50, "ha": true,
+}))]
+pub struct Database {
+    /// Your namespace.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    namespace: String,
+    /// The database's name.
+    #[schema(
+        min_length = 1,
+        max_length = 63,
+        pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+    )]
+    name: String,
+    /// Your cell, which is one of the catalog's.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9-]+$")]
+    cell: String,
+    /// The service tier, which is one of the catalog's; in capitals or not.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[a-zA-Z0-9-]+$")]
+    tier: String,
+    /// The environment, which is one of your cell's.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9-]+$")]
+    environment: String,
+    /// The instance's size.
+    #[schema(schema_with = sizes)]
+    size: Size,
+    /// Storage in GiB.
+    #[schema(rename = "storageGB", minimum = 50, maximum = 16384)]
+    storage_gb: u16,
+    /// Asks for a standby in another zone; null is false.
+    #[schema(default = false)]
+    ha: Option<bool>,
+}
+
+/// A database that might be asked for.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[allow(dead_code, reason = "for the document, as above")]
+#[schema(example = json!({
+    "cell": "payments", "tier": "C1", "environment": "prod", "size": "medium", "storageGB": 50, "ha": true,
+}))]
+pub struct Question {
+    /// Your namespace, which policies may look at; and in a cluster, the one in which you may create claims.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
+    namespace: Option<String>,
+    /// The database's name, on which nothing depends.
+    #[schema(
+        min_length = 1,
+        max_length = 63,
+        pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+    )]
+    name: Option<String>,
+    /// Your cell, which is one of the catalog's.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9-]+$")]
+    cell: String,
+    /// The service tier, which is one of the catalog's; in capitals or not.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[a-zA-Z0-9-]+$")]
+    tier: String,
+    /// The environment, which is one of your cell's.
+    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9-]+$")]
+    environment: String,
+    /// The instance's size.
+    #[schema(schema_with = sizes)]
+    size: Size,
+    /// Storage in GiB.
+    #[schema(rename = "storageGB", minimum = 50, maximum = 16384)]
+    storage_gb: u16,
+    /// Asks for a standby in another zone; null is false.
+    #[schema(default = false)]
+    ha: Option<bool>,
+}
+
+/// The words of [`Size`].
+fn sizes() -> utoipa::openapi::schema::Object {
+    utoipa::openapi::ObjectBuilder::new()
+        .schema_type(utoipa::openapi::Type::String)
+        .description(Some("The instance's size."))
+        .enum_values(Some(Size::ALL.map(Size::as_str)))
+        .build()
+}
+
+/// Whether a request has to name what it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    Required,
+    Optional,
+}
+
+/// A body, read.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) namespace: Option<String>,
+    /// The namespace is missing or wrong, so that nobody can be asked whether the caller may do anything in it.
+    pub(super) nowhere: bool,
+    /// None where a name is missing or wrong.
+    pub(super) key: Option<Key>,
+    /// The claim that it asks for, whatever the values are.
+    pub(super) claim: Value,
+    /// What is wrong with the body itself.
+    pub(super) problems: Vec<claim::Problem>,
+}
+
+/// Reads a body.
+///
+/// # Errors
+/// It is no JSON object.
+pub(super) fn read(headers: &HeaderMap, body: &Bytes, names: Names) -> Result<Read, Problem> {
+    if !is_json(headers) {
+        let why = "send the body with `Content-Type: application/json`";
+        return Err(Problem::new(Kind::NotJson, why));
+    }
+    let body: Value = serde_json::from_slice(body).map_err(|error| {
+        let why = format!("the body is no JSON: {}", Shown(&error.to_string()));
+        Problem::new(Kind::Malformed, why)
+    })?;
+    let Value::Object(body) = body else {
+        let why = format!("the body must be an object with {}", FIELDS.join(", "));
+        return Err(Problem::new(Kind::Malformed, why));
+    };
+    let mut problems = strangers(&body);
+    let mut parameters = Map::new();
+    for field in FIELDS {
+        if let Some(value) = body.get(field) {
+            parameters.insert(field.to_owned(), value.clone());
+        }
+    }
+    // Said, so that what is stored is what was asked for, whatever is the default one day.
+    if parameters.get("ha").is_none_or(Value::is_null) {
+        parameters.insert("ha".to_owned(), false.into());
+    }
+    let namespace = text(&body, "namespace", names, is_label, "digits and -", &mut problems);
+    let nowhere = problems.iter().any(|problem| problem.field == "namespace");
+    let name = text(&body, "name", names, is_name, "digits, - and .", &mut problems);
+    let mut metadata = Map::new();
+    for (field, value) in [("namespace", &namespace), ("name", &name)] {
+        if let Some(value) = value {
+            metadata.insert(field.to_owned(), value.clone().into());
+        }
+    }
+    let key = match (&namespace, &name) {
+        (Some(namespace), Some(name)) => Key::new(namespace, name),
+        _ => None,
+    };
+    Ok(Read {
+        namespace,
+        nowhere,
+        key,
+        claim: json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"),
+            "kind": KIND,
+            "metadata": metadata,
+            "spec": { "parameters": parameters },
+        }),
+        problems,
+    })
+}
+
+impl Read {
+    /// Everything that is wrong and can be told to anybody.
+    pub(super) fn told_to_anybody(mut self) -> Problem {
+        let values = self.values();
+        self.problems.extend(values);
+        Problem::invalid(self.problems)
+    }
+
+    /// What is wrong with the values by themselves, whatever the catalog has.
+    pub(super) fn values(&self) -> Vec<claim::Problem> {
+        let none = Map::new();
+        let fields = self.claim.pointer("/spec/parameters").and_then(Value::as_object);
+        let read = Parameters::read(fields.unwrap_or(&none));
+        read.problems().into_iter().cloned().collect()
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    is_subdomain(text, MOST_NAME)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = given.and_then(|given| given.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// The fields that a request does not have.
+fn strangers(body: &Map<String, Value>) -> Vec<claim::Problem> {
+    let known = |field: &str| FIELDS.contains(&field) || ["namespace", "name"].contains(&field);
+    let strange = body.keys().filter(|field| !known(field));
+    let problem = |field: &String| {
+        let (cause, message) = if PLACEMENT_FIELDS.contains(&field.as_str()) {
+            let message = "is written by the platform alone; remove it".to_owned();
+            (Cause::PlacementForbidden, message)
+        } else {
+            let message = format!(
+                "is no field of this request; use namespace, name, {}",
+                FIELDS.join(", ")
+            );
+            (Cause::FieldInvalid, message)
+        };
+        claim::Problem::new(cause, Shown(field).to_string(), message)
+    };
+    strange.map(problem).collect()
+}
+
+fn text(
+    body: &Map<String, Value>,
+    field: &str,
+    names: Names,
+    good: fn(&str) -> bool,
+    signs: &str,
+    problems: &mut Vec<claim::Problem>,
+) -> Option<String> {
+    let mut problem = |cause, message: String| problems.push(claim::Problem::new(cause, field, message));
+    match body.get(field) {
+        None | Some(Value::Null) => {
+            if names == Names::Required {
+                let what = if field == "name" {
+                    "the database's name"
+                } else {
+                    "your namespace"
+                };
+                problem(Cause::FieldMissing, format!("is required; set it to {what}"));
+            }
+            None
+        }
+        Some(Value::String(text)) if good(text) => Some(text.clone()),
+        Some(Value::String(text)) => {
+            let rule = format!("must be 1 to 63 lower-case letters, {signs}, with a letter or digit at both ends");
+            problem(Cause::FieldInvalid, format!("is \"{}\"; {rule}", Shown(text)));
+            None
+        }
+        Some(other) => {
+            let shown = other.to_string();
+            problem(Cause::FieldType, format!("is {}; must be a string", Shown(&shown)));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(value: &Value) -> Result<Read, Problem> {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, "application/json; charset=utf-8".parse().unwrap())]);
+        read(&headers, &Bytes::from(value.to_string()), Names::Required)
+    }
+
+    #[test]
+    fn a_body_becomes_the_claim_that_says_the_same_with_all_six_fields() {
+        let read = body(&json!({
+            "namespace": "orders", "name": "orders-db", "cell": "payments", "tier": "c1", "environment": "prod",
+            "size": "medium", "storageGB": 50,
+        }))
+        .unwrap();
+        assert_eq!(read.problems, []);
+        assert_eq!(read.key, Key::new("orders", "orders-db"));
+        assert_eq!(
+            read.claim,
+            json!({
+                "apiVersion": "db.platform.example.org/v1alpha1",
+                "kind": "MySQLInstanceClaim",
+                "metadata": {"namespace": "orders", "name": "orders-db"},
+                "spec": {"parameters": {
+                    "cell": "payments", "tier": "c1", "environment": "prod", "size": "medium", "storageGB": 50, "ha": false,
+                }},
+            })
+        );
+    }
+
+    #[test]
+    fn everything_that_is_wrong_with_a_body_is_told_at_once() {
+        let read = body(&json!({
+            "namespace": "-orders", "name": 7, "provider": null, "network": {}, "labels": {}, "cell": "payments",
+        }))
+        .unwrap();
+        let told: Vec<String> = read.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "labels: is no field of this request; use namespace, name, cell, tier, environment, size, storageGB, ha",
+                "network: is written by the platform alone; remove it",
+                "provider: is written by the platform alone; remove it",
+                "namespace: is \"-orders\"; must be 1 to 63 lower-case letters, digits and -, with a letter or digit at both ends",
+                "name: is 7; must be a string",
+            ]
+        );
+        assert_eq!(read.key, None);
+    }
+
+    #[test]
+    fn only_json_objects_are_read() {
+        for (content_type, text, kind) in [
+            ("text/plain", "{}", Kind::NotJson),
+            ("application/x-www-form-urlencoded", "{}", Kind::NotJson),
+            ("application/json-seq", "{}", Kind::NotJson),
+            ("application/json", "", Kind::Malformed),
+            ("application/json", "[]", Kind::Malformed),
+            ("application/json", "{} {}", Kind::Malformed),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type.parse().unwrap())]);
+            let read = read(&headers, &Bytes::from(text), Names::Required);
+            assert_eq!(read.unwrap_err().kind(), kind, "{content_type} {text}");
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Claims in a file on this machine, for a first try and for nothing else: there is no authentication and no database
+//! behind a claim. It plays the API server's part and asks the same admission, so there is no second rule book.
+//!
+//! What was acknowledged is on the disk: each write is a transaction of its own, flushed before it is answered.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Created, Deleted, Key, Page, StoreError, Wanted};
+use crate::admission::{self, Answer, Settings, Webhook, envelope, offline, record};
+use crate::catalog::live::Live;
+use crate::telemetry::Metrics;
+
+/// Each claim as JSON, by namespace and name.
+const CLAIMS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("claims");
+
+/// What is known of the file itself.
+const FACTS: TableDefinition<'_, &str, u64> = TableDefinition::new("facts");
+
+/// The version of what is written here.
+const FORMAT: (&str, u64) = ("format", 1);
+
+/// How many writes there have been: the newest `resourceVersion`.
+const WRITES: &str = "writes";
+
+/// Between namespace and name, where the next page begins.
+const SLASH: char = '/';
+
+/// Why there is no store.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its folder cannot be made.
+    #[error("the folder {} cannot be made", .0.display())]
+    Folder(PathBuf, #[source] std::io::Error),
+    /// Another process has it.
+    #[error("{} is in use by another process, such as an `idp-multicloud serve` that is still running; end that one, or give this one a file of its own: --store embedded:FILE", .0.display())]
+    InUse(PathBuf),
+    /// It is no store of ours.
+    #[error("{} is no store of claims; give another file: --store embedded:FILE", .0.display())]
+    Foreign(PathBuf),
+    /// A later version has written it.
+    #[error("{} was written by a later version (format {format}, and this one knows {known}); use that version, or give another file: --store embedded:FILE", .file.display(), known = FORMAT.1)]
+    Later {
+        /// Which file.
+        file: PathBuf,
+        /// The format it has.
+        format: u64,
+    },
+    /// It cannot be read or written.
+    #[error("{} cannot be used", .0.display())]
+    Unusable(PathBuf, #[source] Box<redb::Error>),
+}
+
+/// Claims in a file.
+#[derive(Debug)]
+pub struct Embedded {
+    database: Arc<Database>,
+    admission: Arc<Admission>,
+}
+
+/// What a claim has to pass before it is stored.
+#[derive(Debug)]
+struct Admission {
+    catalog: Arc<Live>,
+    metrics: Arc<Metrics>,
+    settings: Settings,
+}
+
+impl Embedded {
+    /// Opens the file, or makes it. Blocking file I/O.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub fn open(file: &Path, catalog: Arc<Live>, metrics: Arc<Metrics>, settings: Settings) -> Result<Self, OpenError> {
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
+        }
+        let unusable = |error: redb::Error| OpenError::Unusable(file.to_owned(), Box::new(error));
+        let database = Database::create(file).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(file.to_owned()),
+            DatabaseError::Storage(StorageError::Corrupted(_)) => OpenError::Foreign(file.to_owned()),
+            DatabaseError::Storage(StorageError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+                OpenError::Foreign(file.to_owned())
+            }
+            error => unusable(error.into()),
+        })?;
+        let format = prepare(&database).map_err(unusable)?;
+        if format != FORMAT.1 {
+            let file = file.to_owned();
+            return Err(OpenError::Later { file, format });
+        }
+        Ok(Self {
+            database: Arc::new(database),
+            admission: Arc::new(Admission {
+                catalog,
+                metrics,
+                settings,
+            }),
+        })
+    }
+
+    pub(super) async fn create(&self, key: &Key, claim: Value) -> Result<Created, StoreError> {
+        let (admission, key) = (Arc::clone(&self.admission), key.clone());
+        self.blocking(move |database| {
+            let (mut claim, warnings) = admission.placed(&claim)?;
+            let transaction = database.begin_write()?;
+            let written = next(&transaction)?;
+            {
+                let mut claims = transaction.open_table(CLAIMS)?;
+                let at = (key.namespace(), key.name());
+                if claims.get(at)?.is_some() {
+                    return Err(StoreError::AlreadyExists(format!("{} exists already", shown(&key))).into());
+                }
+                if let Some(metadata) = claim.get_mut("metadata").and_then(Value::as_object_mut) {
+                    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+                    metadata.insert("creationTimestamp".to_owned(), now.into());
+                    metadata.insert("generation".to_owned(), 1.into());
+                    metadata.insert("resourceVersion".to_owned(), written.to_string().into());
+                    metadata.insert("uid".to_owned(), Uuid::new_v4().to_string().into());
+                }
+                claims.insert(at, claim.to_string().as_bytes())?;
+            }
+            transaction.commit()?;
+            Ok(Created { claim, warnings })
+        })
+        .await
+    }
+
+    pub(super) async fn get(&self, key: &Key) -> Result<Value, StoreError> {
+        let key = key.clone();
+        self.blocking(move |database| {
+            let claims = database.begin_read()?.open_table(CLAIMS)?;
+            let found = claims.get((key.namespace(), key.name()))?;
+            found.map_or_else(|| Err(missing(&key).into()), |found| read(found.value()))
+        })
+        .await
+    }
+
+    pub(super) async fn list(
+        &self,
+        wanted: &Wanted<'_>,
+        fits: impl Fn(&Value) -> bool + Send + 'static,
+    ) -> Result<Page, StoreError> {
+        let from = match wanted.from {
+            None => (wanted.namespace.unwrap_or_default().to_owned(), String::new()),
+            Some(from) => {
+                let (namespace, name) = from.split_once(SLASH).ok_or(StoreError::NoSuchPage)?;
+                let key = Key::new(namespace, name).ok_or(StoreError::NoSuchPage)?;
+                (key.namespace, key.name)
+            }
+        };
+        let only = wanted.namespace.map(str::to_owned);
+        let limit = wanted.limit;
+        self.blocking(move |database| {
+            let claims = database.begin_read()?.open_table(CLAIMS)?;
+            let mut page = Page::default();
+            for entry in claims.range((from.0.as_str(), from.1.as_str())..)? {
+                let (key, value) = entry?;
+                let (namespace, name) = key.value();
+                if only.as_ref().is_some_and(|only| only != namespace) {
+                    break;
+                }
+                let claim = read(value.value())?;
+                if !fits(&claim) {
+                    continue;
+                }
+                if page.claims.len() == limit {
+                    page.next = Some(format!("{namespace}{SLASH}{name}"));
+                    break;
+                }
+                page.claims.push(claim);
+            }
+            Ok(page)
+        })
+        .await
+    }
+
+    /// A claim is gone at once: there is nothing behind it that would have to be taken down first. For the same reason the
+    /// annotation that allows it is not written before.
+    pub(super) async fn delete(&self, key: &Key, claim: &Value) -> Result<Deleted, StoreError> {
+        let uid = claim.pointer("/metadata/uid").cloned();
+        let key = key.clone();
+        self.blocking(move |database| {
+            let transaction = database.begin_write()?;
+            next(&transaction)?;
+            {
+                let mut claims = transaction.open_table(CLAIMS)?;
+                let at = (key.namespace(), key.name());
+                let stored = claims.get(at)?.map(|found| read(found.value())).transpose()?;
+                let stored = stored.ok_or_else(|| missing(&key))?;
+                if stored.pointer("/metadata/uid") != uid.as_ref() {
+                    let why = format!("{} is another one by now; look at it, and ask again", shown(&key));
+                    return Err(StoreError::Changed(why).into());
+                }
+                claims.remove(at)?;
+            }
+            transaction.commit()?;
+            Ok(Deleted::Gone)
+        })
+        .await
+    }
+
+    /// A disk takes its time, and the threads that serve do not wait for it.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let database = Arc::clone(&self.database);
+        let worked = tokio::task::spawn_blocking(move || work(&database)).await;
+        match worked {
+            Ok(done) => done.map_err(StoreError::from),
+            // As if it had happened here, where a panic is counted and answered.
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+}
+
+impl Admission {
+    /// The claim as both webhooks leave it, and their warnings.
+    fn placed(&self, claim: &Value) -> Result<(Value, Vec<String>), StoreError> {
+        let (edits, warnings) = self.ask(Webhook::Mutate, claim, |answer| {
+            let edited = offline::edited(claim, &answer.verdict?);
+            Ok((edited, answer.warnings))
+        })?;
+        let placed = edits.map_err(|error| StoreError::Failed(error.to_string()))?;
+        self.ask(Webhook::Validate, &placed, |answer| answer.verdict.map(drop))?;
+        Ok((placed, warnings))
+    }
+
+    fn ask<T>(
+        &self,
+        webhook: Webhook,
+        claim: &Value,
+        take: impl FnOnce(Answer<'_>) -> Result<T, Vec<crate::claim::Problem>>,
+    ) -> Result<T, StoreError> {
+        let started = Instant::now();
+        let Some(held) = self.catalog.current() else {
+            return Err(StoreError::Unavailable("there is no catalog yet; try again".to_owned()));
+        };
+        let body = offline::creation(claim);
+        let review = envelope::read(&body).map_err(|error| StoreError::Failed(error.to_string()))?;
+        let answer = admission::answer(webhook, &review, &held, &self.settings);
+        let revision = held.snapshot().revision().short();
+        record(&self.metrics, &review, &answer, revision, started.elapsed());
+        take(answer).map_err(StoreError::Refused)
+    }
+}
+
+/// Makes the tables of a new file; gives the format of the file.
+fn prepare(database: &Database) -> Result<u64, redb::Error> {
+    let transaction = database.begin_write()?;
+    let format = {
+        let mut facts = transaction.open_table(FACTS)?;
+        let format = facts.get(FORMAT.0)?.map(|found| found.value());
+        if let Some(format) = format {
+            format
+        } else {
+            facts.insert(FORMAT.0, FORMAT.1)?;
+            transaction.open_table(CLAIMS)?;
+            FORMAT.1
+        }
+    };
+    transaction.commit()?;
+    Ok(format)
+}
+
+/// Counts one more write.
+fn next(transaction: &redb::WriteTransaction) -> Result<u64, redb::Error> {
+    let mut facts = transaction.open_table(FACTS)?;
+    let written = facts.get(WRITES)?.map_or(0, |found| found.value()) + 1;
+    facts.insert(WRITES, written)?;
+    Ok(written)
+}
+
+fn read(bytes: &[u8]) -> Result<Value, Failure> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| StoreError::Failed(format!("a stored claim is no JSON: {error}")).into())
+}
+
+fn shown(key: &Key) -> String {
+    format!("claim {} in namespace {}", key.name(), key.namespace())
+}
+
+fn missing(key: &Key) -> StoreError {
+    StoreError::NotFound(format!("there is no {}", shown(key)))
+}
+
+/// What can come of work on the file.
+enum Failure {
+    Ours(StoreError),
+    Redb(redb::Error),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Ours(error)
+    }
+}
+
+impl<E: Into<redb::Error>> From<E> for Failure
+where
+    E: RedbError,
+{
+    fn from(error: E) -> Self {
+        Self::Redb(error.into())
+    }
+}
+
+/// The errors of the database, each call's its own.
+trait RedbError {}
+impl RedbError for redb::Error {}
+impl RedbError for redb::TransactionError {}
+impl RedbError for redb::TableError {}
+impl RedbError for StorageError {}
+impl RedbError for redb::CommitError {}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Ours(error) => error,
+            Failure::Redb(error) => Self::Failed(format!("the store's file cannot be used: {error}")),
+        }
+    }
+}
