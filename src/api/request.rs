@@ -1,9 +1,14 @@
 //! A request's body as a claim, or everything that is wrong with it. What a value must be is admission's matter; here it is
 //! only seen to that the body has the request's own fields and no others.
 
+use std::collections::BTreeSet;
+use std::fmt;
+
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
@@ -134,15 +139,18 @@ pub(super) fn read(headers: &HeaderMap, body: &Bytes, names: Names) -> Result<Re
         let why = "send the body with `Content-Type: application/json`";
         return Err(Problem::new(Kind::NotJson, why));
     }
-    let body: Value = serde_json::from_slice(body).map_err(|error| {
-        let why = format!("the body is no JSON: {}", Shown(&error.to_string()));
+    let Body { fields: body, twice } = serde_json::from_slice(body).map_err(|error| {
+        let why = match error.classify() {
+            Category::Data => format!("the body must be an object with {}", FIELDS.join(", ")),
+            _ => format!("the body is no JSON: {}", Shown(&error.to_string())),
+        };
         Problem::new(Kind::Malformed, why)
     })?;
-    let Value::Object(body) = body else {
-        let why = format!("the body must be an object with {}", FIELDS.join(", "));
-        return Err(Problem::new(Kind::Malformed, why));
-    };
     let mut problems = strangers(&body);
+    problems.extend(twice.into_iter().map(|field| {
+        let message = "is there more than once; say it once";
+        claim::Problem::new(Cause::FieldInvalid, Shown(&field).to_string(), message)
+    }));
     let mut parameters = Map::new();
     for field in FIELDS {
         if let Some(value) = body.get(field) {
@@ -178,6 +186,37 @@ pub(super) fn read(headers: &HeaderMap, body: &Bytes, names: Names) -> Result<Re
         }),
         problems,
     })
+}
+
+/// The fields of an object, and those that it has more than once, which other readers may take for another value.
+#[derive(Default)]
+struct Body {
+    fields: Map<String, Value>,
+    twice: BTreeSet<String>,
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> Visitor<'de> for Visit {
+            type Value = Body;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Body, A::Error> {
+                let mut body = Body::default();
+                while let Some((field, value)) = map.next_entry::<String, Value>()? {
+                    if body.fields.insert(field.clone(), value).is_some() {
+                        body.twice.insert(field);
+                    }
+                }
+                Ok(body)
+            }
+        }
+        deserializer.deserialize_map(Visit)
+    }
 }
 
 impl Read {
@@ -311,6 +350,21 @@ mod tests {
             ]
         );
         assert_eq!(read.key, None);
+    }
+
+    #[test]
+    fn a_field_that_is_there_twice_is_refused_whichever_value_would_have_counted() {
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, "application/json".parse().unwrap())]);
+        let text = r#"{"tier": "C1", "cell": "payments", "tier": "C2", "\u0063ell": "payments"}"#;
+        let read = read(&headers, &Bytes::from(text), Names::Optional).unwrap();
+        let told: Vec<String> = read.problems.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "cell: is there more than once; say it once",
+                "tier: is there more than once; say it once"
+            ]
+        );
     }
 
     #[test]

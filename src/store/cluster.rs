@@ -119,6 +119,10 @@ impl Cluster {
                 return Ok(page);
             }
             at = Position { skip: 0, chunk: next };
+            // Whether there is one more that fits is not worth another chunk.
+            if page.claims.len() == wanted.limit {
+                break;
+            }
         }
         page.next = Some(at.to_string());
         Ok(page)

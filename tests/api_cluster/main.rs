@@ -20,6 +20,7 @@ mod support {
 }
 
 mod away;
+mod lists;
 mod people;
 mod portal;
 mod races;
@@ -89,6 +90,11 @@ impl Site {
             address: self.server.api().unwrap(),
             token: None,
         }
+    }
+
+    /// Somebody who may do everything with claims, everywhere.
+    fn developer_of_the_platform(&self) -> Rest {
+        self.nobody().by(&self.platform.api.static_token(User::Developer))
     }
 
     /// A new service account of a namespace, which may do that there and nothing anywhere else.
@@ -183,8 +189,9 @@ fn main() -> ExitCode {
             Ok(Completion::Completed)
         }),
     });
-    let rooms: [(bool, &str, &[Case]); 6] = [
+    let rooms: [(bool, &str, &[Case]); 7] = [
         (false, "people", people::CASES),
+        (false, "lists", lists::CASES),
         (false, "secrets", secrets::CASES),
         (false, "writes", writes::CASES),
         (false, "races", races::CASES),

@@ -16,8 +16,6 @@ pub const CASES: &[Case] = &[
     ("who_may_only_create_needs_no_other_right", creator),
     ("who_may_not_create_is_not_told_what_the_catalog_has", reader),
     ("whose_claim_it_is_stands_in_the_audit_log", audited),
-    ("a_list_of_all_namespaces_asks_for_one_where_that_is_not_allowed", lists),
-    ("an_administrator_sees_the_claims_of_all_namespaces_page_by_page", all),
     ("a_foreign_host_is_fine_where_a_token_is_asked_for", hosts),
 ];
 
@@ -109,16 +107,11 @@ fn elsewhere(site: &Site) {
     assert!(body["detail"].as_str().unwrap().contains("people-there"), "{body}");
     assert_eq!(there.stored("orders-db"), None);
     // A namespace that there is not, for somebody who may do anything.
-    let admin = developer_of_the_platform(site);
+    let admin = site.developer_of_the_platform();
     let body = admin
         .post("/api/mysql", &database("no-such-place", "orders-db", json!({})))
         .problem(404, "not-found");
     assert!(body["detail"].as_str().unwrap().contains("no-such-place"), "{body}");
-}
-
-/// Somebody who may do everything with claims, everywhere.
-fn developer_of_the_platform(site: &Site) -> Rest {
-    site.nobody().by(&site.platform.api.static_token(User::Developer))
 }
 
 fn creator(site: &Site) {
@@ -191,60 +184,6 @@ fn audited(site: &Site) {
             .contains("fieldManager=idp-multicloud-api"),
         "{events:#?}"
     );
-}
-
-fn lists(site: &Site) {
-    let team = site.team("people-lists");
-    let rest = site.account(&team.namespace, "developer", developer());
-    let body = rest.get("/api/mysql").problem(403, "forbidden");
-    assert!(body["detail"].as_str().unwrap().contains("?namespace=NAME"), "{body}");
-    assert_eq!(
-        rest.get("/api/mysql?namespace=people-lists").is(200)["claims"],
-        json!([])
-    );
-    let body = rest.get("/api/mysql?namespace=default").problem(403, "forbidden");
-    assert!(
-        body["detail"].as_str().unwrap().contains("namespace \"default\""),
-        "{body}"
-    );
-}
-
-fn all(site: &Site) {
-    let [one, two] = ["people-all-one", "people-all-two"].map(|namespace| site.team(namespace));
-    for number in 0..3 {
-        one.placed(&format!("db-{number}"), json!({}));
-        two.placed(&format!("db-{number}"), json!({"tier": "C2", "ha": false}));
-    }
-    let rest = developer_of_the_platform(site);
-    for query in ["", "&provider=oci"] {
-        let (mut seen, mut from) = (Vec::new(), String::new());
-        loop {
-            let page = rest.get(&format!("/api/mysql?limit=2{query}{from}")).is(200);
-            for claim in page["claims"].as_array().unwrap() {
-                let namespace = claim["namespace"].as_str().unwrap();
-                if namespace.starts_with("people-all-") {
-                    seen.push(format!("{namespace}/{}", claim["name"].as_str().unwrap()));
-                }
-            }
-            let Some(next) = page["continue"].as_str() else { break };
-            from = format!("&continue={next}");
-        }
-        let namespaces: &[&str] = if query.is_empty() { &["one", "two"] } else { &["two"] };
-        let wanted: Vec<String> = namespaces
-            .iter()
-            .flat_map(|namespace| (0..3).map(move |number| format!("people-all-{namespace}/db-{number}")))
-            .collect();
-        assert_eq!(seen, wanted);
-    }
-    // What was said of a page of another list, or by nobody.
-    for from in ["0.x", "0.eyJ2IjoibWV0YS5rOHMuaW8vdjEifQ", "5000.", "x"] {
-        let told = rest.get(&format!("/api/mysql?continue={from}"));
-        assert!(
-            told.status == 404 || (from == "5000." && told.status == 200),
-            "{from}: {:?}",
-            told.response
-        );
-    }
 }
 
 fn hosts(site: &Site) {

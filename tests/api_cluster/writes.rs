@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::support::cluster::apiserver::User;
 use crate::support::cluster::team::{ALLOW_DELETION, claim};
 use crate::support::rest::{Rest, database};
 use crate::{Case, Site, claims, developer, secrets};
@@ -131,7 +130,7 @@ fn others(site: &Site) {
 }
 
 fn older(site: &Site) {
-    let rest = site.nobody().by(&site.platform.api.static_token(User::Developer));
+    let rest = site.developer_of_the_platform();
     let list = rest.get("/api/mysql?namespace=older&limit=1000").is(200);
     let claims = list["claims"].as_array().unwrap();
     let plain = claims.iter().find(|claim| claim["name"] == "plain").unwrap();

@@ -1,0 +1,126 @@
+//! Lists of claims in a cluster: whose, and page by page.
+
+use serde_json::{Value, json};
+
+use crate::support::cluster::apiserver::User;
+use crate::support::cluster::platform::path;
+use crate::support::cluster::team::claim;
+use crate::support::cluster::writers;
+use crate::{Case, Site, developer};
+
+pub const CASES: &[Case] = &[
+    ("a_list_of_all_namespaces_asks_for_one_where_that_is_not_allowed", lists),
+    ("an_administrator_sees_the_claims_of_all_namespaces_page_by_page", all),
+    (
+        "more_claims_than_the_api_server_is_asked_for_at_a_time_come_once_each",
+        chunks,
+    ),
+];
+
+fn lists(site: &Site) {
+    let team = site.team("people-lists");
+    let rest = site.account(&team.namespace, "developer", developer());
+    let body = rest.get("/api/mysql").problem(403, "forbidden");
+    assert!(body["detail"].as_str().unwrap().contains("?namespace=NAME"), "{body}");
+    assert_eq!(
+        rest.get("/api/mysql?namespace=people-lists").is(200)["claims"],
+        json!([])
+    );
+    let body = rest.get("/api/mysql?namespace=default").problem(403, "forbidden");
+    assert!(
+        body["detail"].as_str().unwrap().contains("namespace \"default\""),
+        "{body}"
+    );
+}
+
+fn all(site: &Site) {
+    let [one, two] = ["people-all-one", "people-all-two"].map(|namespace| site.team(namespace));
+    for number in 0..3 {
+        one.placed(&format!("db-{number}"), json!({}));
+        two.placed(&format!("db-{number}"), json!({"tier": "C2", "ha": false}));
+    }
+    let rest = site.developer_of_the_platform();
+    for query in ["", "&provider=oci"] {
+        let (mut seen, mut from) = (Vec::new(), String::new());
+        loop {
+            let page = rest.get(&format!("/api/mysql?limit=50{query}{from}")).is(200);
+            for claim in page["claims"].as_array().unwrap() {
+                let namespace = claim["namespace"].as_str().unwrap();
+                if namespace.starts_with("people-all-") {
+                    seen.push(format!("{namespace}/{}", claim["name"].as_str().unwrap()));
+                }
+            }
+            let Some(next) = page["continue"].as_str() else { break };
+            from = format!("&continue={next}");
+        }
+        let namespaces: &[&str] = if query.is_empty() { &["one", "two"] } else { &["two"] };
+        let wanted: Vec<String> = namespaces
+            .iter()
+            .flat_map(|namespace| (0..3).map(move |number| format!("people-all-{namespace}/db-{number}")))
+            .collect();
+        assert_eq!(seen, wanted);
+    }
+    // What was said of a page of another list, or by nobody.
+    for from in ["0.x", "0.eyJ2IjoibWV0YS5rOHMuaW8vdjEifQ", "5000.", "x"] {
+        let told = rest.get(&format!("/api/mysql?continue={from}"));
+        assert!(
+            told.status == 404 || (from == "5000." && told.status == 200),
+            "{from}: {:?}",
+            told.response
+        );
+    }
+}
+
+fn chunks(site: &Site) {
+    const CLAIMS: usize = 1050;
+    let team = site.team("lists-chunks");
+    let rest = site.account(&team.namespace, "developer", developer());
+    let made = |number: usize| {
+        let cloud = if number.is_multiple_of(100) {
+            json!({"tier": "C2", "ha": false})
+        } else {
+            json!({})
+        };
+        claim(&writers::name(number), cloud)
+    };
+    let sent = writers::send(
+        &site.platform,
+        8,
+        User::Developer,
+        &path(&team.namespace, ""),
+        made,
+        |number| number < CLAIMS,
+    );
+    assert!(sent.iter().all(|sent| sent.answer.code == 201));
+    let mut wanted: Vec<String> = (0..CLAIMS).map(writers::name).collect();
+    wanted.sort();
+    let pages = |query: &str| {
+        let (mut seen, mut pages, mut from) = (Vec::new(), 0, String::new());
+        loop {
+            let page = rest
+                .get(&format!("/api/mysql?namespace=lists-chunks&{query}{from}"))
+                .is(200);
+            pages += 1;
+            let claims = page["claims"].as_array().unwrap();
+            seen.extend(
+                claims
+                    .iter()
+                    .map(|claim: &Value| claim["name"].as_str().unwrap().to_owned()),
+            );
+            let Some(next) = page["continue"].as_str() else {
+                return (seen, pages);
+            };
+            from = format!("&continue={next}");
+        }
+    };
+    for (limit, most) in [(300, 4), (499, 3), (500, 3), (501, 3), (1000, 2)] {
+        let (seen, pages) = pages(&format!("limit={limit}"));
+        assert!(
+            seen == wanted && pages <= most,
+            "{limit}: {} claims on {pages} pages",
+            seen.len()
+        );
+    }
+    let (seen, pages) = pages("provider=oci&limit=5");
+    assert_eq!((seen.len(), pages), (11, 3));
+}
