@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::decision::decided;
 use super::edge::caller;
 use super::problem::{Kind, Problem, problems};
-use super::request::{self, Database, FIELDS, Names, Read};
+use super::request::{self, Database, FIELDS, Named, Names, Read};
 use super::status::Stage;
 use super::{Api, json};
 use crate::claim::{self, Cause, PLACEMENT_FIELDS, Parameters, REASON, Shown};
@@ -455,10 +455,7 @@ problems! {
     path = "/api/mysql/{namespace}/{name}",
     tag = "databases",
     params(
-        ("namespace" = String, Path, description = "Its namespace", min_length = 1, max_length = 63,
-         pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", example = "orders"),
-        ("name" = String, Path, description = "Its name", min_length = 1, max_length = 63,
-         pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", example = "orders-db"),
+        Named,
         Confirmation,
     ),
     responses(
@@ -470,7 +467,7 @@ problems! {
 )]
 pub(super) async fn delete(
     State(api): State<Arc<Api>>,
-    path: Result<Path<(String, String)>, PathRejection>,
+    path: Result<Path<Named>, PathRejection>,
     query: Result<Query<Confirmation>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as Documented, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::request::Named;
 use crate::catalog::cut;
 use crate::claim::{self, Cause, Shown};
 use crate::store::{Key, MOST_NAME, StoreError, is_label, is_subdomain};
@@ -325,8 +326,8 @@ impl Problem {
     }
 
     /// The claim that a path names.
-    pub(super) fn key(path: Result<Path<(String, String)>, PathRejection>) -> Result<Key, Self> {
-        let Path((namespace, name)) = path.map_err(|error| Self::new(Kind::Malformed, error.body_text()))?;
+    pub(super) fn key(path: Result<Path<Named>, PathRejection>) -> Result<Key, Self> {
+        let Path(Named { namespace, name }) = path.map_err(|error| Self::new(Kind::Malformed, error.body_text()))?;
         Key::new(&namespace, &name).ok_or_else(|| {
             let rule = "must be 1 to 63 lower-case letters, digits and -, with a letter or digit at both ends";
             let problem = |field, given: &str| {

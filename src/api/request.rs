@@ -7,26 +7,30 @@ use std::fmt;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use serde_json::{Map, Value, json};
-use utoipa::ToSchema;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::problem::{Kind, Problem};
 use crate::claim::{self, Cause, GROUP, KIND, PLACEMENT_FIELDS, Parameters, Shown, VERSION};
 use crate::placement::Size;
 use crate::store::{Key, MOST_NAME, is_label, is_subdomain};
 
+/// What a request names the claim by.
+const NAMES: [&str; 2] = ["namespace", "name"];
+
 /// The fields of a claim that its author sets.
 pub(super) const FIELDS: [&str; 6] = ["cell", "tier", "environment", "size", "storageGB", "ha"];
 
 /// A database that is asked for.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[allow(
-    dead_code,
-    reason = "for the document: a body is read loosely, so that everything wrong with it can be told"
-)]
+///
+/// For the document: a body is read loosely, so that everything that is wrong with it can be told.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(description = "A database that is asked for.")]
 #[schema(example = json!({
     "namespace": "orders", "name": "orders-db", "cell": "payments", "tier": "C1", "environment": "prod",
     "size": "medium", "storageGB": 50, "ha": true,
@@ -55,49 +59,50 @@ pub struct Database {
     #[schema(schema_with = sizes)]
     size: Size,
     /// Storage in GiB.
-    #[schema(rename = "storageGB", minimum = 50, maximum = 16384)]
+    #[serde(rename = "storageGB")]
+    #[schema(minimum = 50, maximum = 16384)]
     storage_gb: u16,
     /// Asks for a standby in another zone; null is false.
     #[schema(default = false)]
     ha: Option<bool>,
 }
 
-/// A database that might be asked for.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[allow(dead_code, reason = "for the document, as above")]
-#[schema(example = json!({
-    "cell": "payments", "tier": "C1", "environment": "prod", "size": "medium", "storageGB": 50, "ha": true,
-}))]
-pub struct Question {
-    /// Your namespace, which policies may look at; and in a cluster, the one in which you may create claims.
-    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-    namespace: Option<String>,
-    /// The database's name, on which nothing depends.
-    #[schema(
+/// A database that might be asked for: the same, but for the names, which it need not have.
+pub struct Question;
+
+impl PartialSchema for Question {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = Database::schema();
+        if let RefOr::T(Schema::Object(database)) = &mut schema {
+            database.required.retain(|field| !NAMES.contains(&field.as_str()));
+            database.description = Some("A database that might be asked for.".to_owned());
+        }
+        schema
+    }
+}
+
+impl ToSchema for Question {}
+
+/// The claim that a path names.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct Named {
+    /// Its namespace.
+    #[param(
         min_length = 1,
         max_length = 63,
+        pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        example = "orders"
+    )]
+    pub(super) namespace: String,
+    /// Its name.
+    #[param(
+        min_length = 1,
+        max_length = 63,
+        example = "orders-db",
         pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
     )]
-    name: Option<String>,
-    /// Your cell, which is one of the catalog's.
-    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9-]+$")]
-    cell: String,
-    /// The service tier, which is one of the catalog's; in capitals or not.
-    #[schema(min_length = 1, max_length = 63, pattern = "^[a-zA-Z0-9-]+$")]
-    tier: String,
-    /// The environment, which is one of your cell's.
-    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9-]+$")]
-    environment: String,
-    /// The instance's size.
-    #[schema(schema_with = sizes)]
-    size: Size,
-    /// Storage in GiB.
-    #[schema(rename = "storageGB", minimum = 50, maximum = 16384)]
-    storage_gb: u16,
-    /// Asks for a standby in another zone; null is false.
-    #[schema(default = false)]
-    ha: Option<bool>,
+    pub(super) name: String,
 }
 
 /// The words of [`Size`].
@@ -248,7 +253,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// The fields that a request does not have.
 fn strangers(body: &Map<String, Value>) -> Vec<claim::Problem> {
-    let known = |field: &str| FIELDS.contains(&field) || ["namespace", "name"].contains(&field);
+    let known = |field: &str| FIELDS.contains(&field) || NAMES.contains(&field);
     let strange = body.keys().filter(|field| !known(field));
     let problem = |field: &String| {
         let (cause, message) = if PLACEMENT_FIELDS.contains(&field.as_str()) {
@@ -276,15 +281,14 @@ fn text(
 ) -> Option<String> {
     let mut problem = |cause, message: String| problems.push(claim::Problem::new(cause, field, message));
     match body.get(field) {
-        None | Some(Value::Null) => {
-            if names == Names::Required {
-                let what = if field == "name" {
-                    "the database's name"
-                } else {
-                    "your namespace"
-                };
-                problem(Cause::FieldMissing, format!("is required; set it to {what}"));
-            }
+        None if names == Names::Optional => None,
+        None | Some(Value::Null) if names == Names::Required => {
+            let what = if field == "name" {
+                "the database's name"
+            } else {
+                "your namespace"
+            };
+            problem(Cause::FieldMissing, format!("is required; set it to {what}"));
             None
         }
         Some(Value::String(text)) if good(text) => Some(text.clone()),
@@ -293,8 +297,8 @@ fn text(
             problem(Cause::FieldInvalid, format!("is \"{}\"; {rule}", Shown(text)));
             None
         }
-        Some(other) => {
-            let shown = other.to_string();
+        other => {
+            let shown = other.unwrap_or(&Value::Null).to_string();
             problem(Cause::FieldType, format!("is {}; must be a string", Shown(&shown)));
             None
         }

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::edge::caller;
 use super::problem::{Problem, problems};
+use super::request::Named;
 use super::{Api, json};
 use crate::store::{Existence, is_subdomain};
 
@@ -89,12 +90,7 @@ problems! {
     get,
     path = "/api/status/mysql/{namespace}/{name}",
     tag = "databases",
-    params(
-        ("namespace" = String, Path, description = "Its namespace", min_length = 1, max_length = 63,
-         pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", example = "orders"),
-        ("name" = String, Path, description = "Its name", min_length = 1, max_length = 63,
-         pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", example = "orders-db"),
-    ),
+    params(Named),
     responses(
         (status = 200, description = "The claim", body = Status),
         NotTold,
@@ -103,7 +99,7 @@ problems! {
 )]
 pub(super) async fn status(
     State(api): State<Arc<Api>>,
-    path: Result<Path<(String, String)>, PathRejection>,
+    path: Result<Path<Named>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let caller = caller(&api, &headers)?;
