@@ -81,8 +81,7 @@ fn main() {
 
 /// 5,000 claims, listed and filtered.
 fn many(ours: &Server) {
-    while NEXT.fetch_add(1, Ordering::Relaxed) < CLAIMS {
-        let number = NEXT.load(Ordering::Relaxed);
+    for number in 0..CLAIMS {
         ours.ask(&post("/api/mysql", &database(&format!("many-{number}"))));
     }
     for query in [

@@ -8,9 +8,9 @@ use crate::catalog::live::Held;
 use crate::claim::{Cause, GROUP, KIND};
 use crate::placement::Decision;
 
-/// The review of the creation of `object`, as bytes: [`envelope::read`] reads them.
+/// The review of the creation of `object` with that uid, as bytes: [`envelope::read`] reads them.
 #[must_use]
-pub fn creation(object: &Value) -> Vec<u8> {
+pub fn creation(object: &Value, uid: &str) -> Vec<u8> {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
     let api_version = text(object.get("apiVersion"));
     let version = api_version
@@ -20,7 +20,7 @@ pub fn creation(object: &Value) -> Vec<u8> {
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
         "request": {
-            "uid": "offline",
+            "uid": uid,
             "kind": { "group": GROUP, "version": version, "kind": KIND },
             "operation": "CREATE",
             "name": text(object.pointer("/metadata/name")),

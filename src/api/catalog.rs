@@ -12,13 +12,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::edge::caller;
 use super::problem::{Problem, problems};
-use super::{Api, json};
+use super::{Api, json, request};
 use crate::catalog::policy::Validation;
 use crate::catalog::{self, Cordon, Fraction, Match, Snapshot};
 use crate::claim::parameters::{LEAST_STORAGE, MOST_STORAGE};
-use crate::claim::{self, Cause, Shown};
 use crate::placement::{Size, cordons};
-use crate::store::is_label;
 
 /// The catalog in force.
 #[derive(Serialize, ToSchema)]
@@ -132,7 +130,7 @@ pub(super) struct Place {
 
 problems! {
     /// What can come in place of the catalog.
-    NotTold: Invalid, NotAuthenticated, Forbidden
+    NotTold: Invalid, NotAuthenticated, Forbidden, NotFound, Rejected
 }
 
 /// What can be asked for
@@ -156,11 +154,7 @@ pub(super) async fn catalog(
 ) -> Result<Response, Problem> {
     let caller = caller(&api, &headers)?;
     let Query(Place { namespace }) = query.map_err(|error| Problem::of_query(&error))?;
-    if let Some(wrong) = namespace.as_deref().filter(|name| !is_label(name)) {
-        let message = format!("is \"{}\"; must be the name of a namespace", Shown(wrong));
-        let problem = claim::Problem::new(Cause::FieldInvalid, "namespace", message);
-        return Err(Problem::invalid(vec![problem]));
-    }
+    request::namespace(namespace.as_deref()).map_err(|problem| Problem::invalid(vec![problem]))?;
     api.store.may_create(&caller, namespace.as_deref()).await?;
     let held = api.catalog()?;
     Ok(json(&Catalog::of(held.snapshot(), &api)))

@@ -141,7 +141,7 @@ pub(super) struct Asked {
 
 problems! {
     /// What can come in place of a decision.
-    Undecided: Invalid, NotAuthenticated, Forbidden, NotJson
+    Undecided: Invalid, NotAuthenticated, Forbidden, NotFound, NotJson, Rejected
 }
 
 /// Where a database would go, and why
@@ -196,7 +196,7 @@ pub(super) struct Ready {
 /// What is wrong with the claim or with the name of the candidate.
 pub(super) fn decided(claim: &Value, held: &Held, candidate: Option<&str>) -> Result<Ready, Vec<claim::Problem>> {
     let malformed = |why: String| vec![claim::Problem::new(Cause::Malformed, "", why)];
-    let body = offline::creation(claim);
+    let body = offline::creation(claim, "what-if");
     let review = envelope::read(&body).map_err(|error| malformed(error.to_string()))?;
     let Judged { answer, decision } = offline::judge(&review, held);
     let Some(decision) = decision else {

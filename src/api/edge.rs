@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, HeaderName, X_CONTENT_TYPE_OPTIONS};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -22,6 +23,9 @@ use crate::store::Caller;
 
 /// The longest body. A request is a few hundred bytes.
 const MOST_BYTES: usize = 64 * 1024;
+
+/// How much of a body that is too large is read all the same.
+const MOST_DRAINED: usize = 16 * 1024 * 1024;
 
 /// The id of a request: the caller's, if it sent one, else ours.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -54,34 +58,46 @@ pub(super) fn around(router: Router, api: &Arc<Api>) -> Router {
         .layer(from_fn_with_state(Arc::clone(api), told))
 }
 
-/// The credentials of a request.
+/// The credentials of a request, and its id.
 ///
 /// # Errors
-/// There are none, and there have to be.
+/// There are no credentials, and there have to be.
 pub(super) fn caller(api: &Api, headers: &HeaderMap) -> Result<Caller, Problem> {
-    if !api.store.authenticates() {
-        return Ok(Caller::default());
-    }
-    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = given.and_then(|given| {
-        let (scheme, token) = given.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-    });
-    let token = token.filter(|token| !token.is_empty()).ok_or_else(|| {
-        let why = "no token came: send `Authorization: Bearer TOKEN`";
-        Problem::new(Kind::NotAuthenticated, why)
-    })?;
+    let request = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
     Ok(Caller {
-        token: Some(token.to_owned()),
+        token: if api.store.authenticates() {
+            Some(token(headers)?)
+        } else {
+            None
+        },
+        request: request.unwrap_or_default().to_owned(),
     })
 }
 
+fn token(headers: &HeaderMap) -> Result<String, Problem> {
+    let no = |why: &str| Problem::new(Kind::NotAuthenticated, why);
+    let none = || no("no token came: send `Authorization: Bearer TOKEN`");
+    let given = headers.get(AUTHORIZATION).ok_or_else(none)?;
+    let given = given
+        .to_str()
+        .map_err(|_| no("the token has characters that no token has"))?;
+    let (scheme, token) = given.split_once(' ').ok_or_else(none)?;
+    let token = token.trim();
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() {
+        return Err(none());
+    }
+    Ok(token.to_owned())
+}
+
 /// Gives the request its id, and logs and counts what came of it.
-async fn told(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+async fn told(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let given = request.headers().get(REQUEST_ID).filter(|id| is_plain(id)).cloned();
     // Hexadecimal digits and dashes.
     let id = given.or_else(|| HeaderValue::from_str(&Uuid::new_v4().to_string()).ok());
+    if let Some(id) = &id {
+        request.headers_mut().insert(REQUEST_ID, id.clone());
+    }
     let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
@@ -126,56 +142,95 @@ fn known(method: &Method) -> &'static str {
 
 /// Sees to it that the request may be answered here, that its body has come in whole, and that the answer comes in time.
 async fn bounded(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
-    // Without authentication, a page of another site must not reach us by a name of its own.
-    if !api.store.authenticates() && !names_this_machine(request.headers().get(HOST)) {
-        let why = "the header Host must name this machine, such as localhost:8080";
-        return Problem::new(Kind::NotLocal, why).into_response();
+    if let Err(problem) = welcome(&api, &request) {
+        return problem.into_response();
     }
-    let answered = tokio::time::timeout(api.timeout, async {
-        let (head, body) = request.into_parts();
-        match whole(body).await {
-            Ok(body) => next.run(Request::from_parts(head, Body::from(body))).await,
-            Err(problem) => problem.into_response(),
+    let until = Instant::now() + api.timeout;
+    let (head, body) = request.into_parts();
+    let body = match tokio::time::timeout_at(until.into(), whole(body)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(problem)) => return problem.into_response(),
+        Err(_) => {
+            let why = format!("the body did not arrive within {:?}", api.timeout);
+            return Problem::new(Kind::TooSlow, why).into_response();
         }
-    });
-    answered.await.unwrap_or_else(|_| {
-        let why = format!(
-            "there was no answer within {:?}; asking again does no harm",
-            api.timeout
-        );
-        Problem::new(Kind::Unavailable, why).into_response()
-    })
+    };
+    let answered = next.run(Request::from_parts(head, Body::from(body)));
+    tokio::time::timeout_at(until.into(), answered)
+        .await
+        .unwrap_or_else(|_| {
+            let why = format!(
+                "there was no answer within {:?}; asking again does no harm",
+                api.timeout
+            );
+            Problem::new(Kind::Unavailable, why).into_response()
+        })
+}
+
+/// Whether a request is looked at at all, before any of its body is.
+fn welcome(api: &Api, request: &Request) -> Result<(), Problem> {
+    if api.store.authenticates() {
+        // Nobody's body is taken in who does not at least show a token.
+        return if request.method() == Method::POST {
+            token(request.headers()).map(drop)
+        } else {
+            Ok(())
+        };
+    }
+    // Without authentication, a page of another site must not reach us by a name of its own.
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let named = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().is_ok_and(names_this_machine),
+        _ => false,
+    };
+    let asked = request.uri().authority();
+    if named && asked.is_none_or(|asked| names_this_machine(asked.as_str())) {
+        return Ok(());
+    }
+    let why = "the header Host must name this machine, such as localhost:8080";
+    Err(Problem::new(Kind::NotLocal, why))
 }
 
 /// A body, read to its end also where it is too large: a connection closed before that is reset, and with it the answer.
+/// That much patience has an end, too.
 async fn whole(mut body: Body) -> Result<Bytes, Problem> {
+    let too_large = || Problem::new(Kind::TooLarge, format!("the body is larger than {MOST_BYTES} bytes"));
     let mut read = Vec::new();
-    let mut too_large = false;
+    let mut come = 0;
+    if body.size_hint().lower() > MOST_DRAINED as u64 {
+        return Err(too_large());
+    }
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Problem::new(Kind::Malformed, "the body did not arrive in whole"))?;
         let Ok(data) = frame.into_data() else { continue };
-        too_large |= read.len() + data.len() > MOST_BYTES;
-        if !too_large {
+        come += data.len();
+        if come > MOST_DRAINED {
+            break;
+        }
+        if come <= MOST_BYTES {
             read.extend_from_slice(&data);
         }
     }
-    if too_large {
-        let why = format!("the body is larger than {MOST_BYTES} bytes");
-        return Err(Problem::new(Kind::TooLarge, why));
+    if come > MOST_BYTES {
+        return Err(too_large());
     }
     Ok(read.into())
 }
 
-/// Whether a `Host` is a name or address of the loopback interface.
-fn names_this_machine(host: Option<&HeaderValue>) -> bool {
-    let Some(host) = host.and_then(|host| host.to_str().ok()) else {
+/// Whether a host, with or without a port, is a name or address of the loopback interface.
+fn names_this_machine(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else {
         return false;
     };
-    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => host.split_once(':').map_or(host, |(name, _)| name),
-    };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    // `host:` and a port that is none are taken for hosts by the parser.
+    let whole = authority.port_u16().map_or_else(
+        || authority.host().to_owned(),
+        |port| format!("{}:{port}", authority.host()),
+    );
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let local =
+        name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    local && whole == host
 }
 
 #[cfg(test)]
@@ -198,11 +253,14 @@ mod tests {
             ("[2001:db8::1]:8080", false),
             ("0.0.0.0:8080", false),
             ("", false),
+            ("[::1]evil", false),
+            ("127.0.0.1:99999", false),
+            ("127.0.0.1:x", false),
+            ("localhost:", false),
+            ("user@localhost", false),
         ] {
-            let header = HeaderValue::from_static(host);
-            assert_eq!(names_this_machine(Some(&header)), local, "{host}");
+            assert_eq!(names_this_machine(host), local, "{host}");
         }
-        assert!(!names_this_machine(None));
     }
 
     #[test]

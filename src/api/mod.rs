@@ -3,7 +3,9 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`claims`] | `/api/mysql`: ask for a database, list, delete |
+//! | [`create`] | `POST /api/mysql`: ask for a database |
+//! | [`list`] | `GET /api/mysql`: the claims that are there |
+//! | [`delete`] | `DELETE /api/mysql/…` |
 //! | [`status`] | `/api/status/mysql/…`: one claim, and whether its connection Secret is there |
 //! | [`decision`] | `/api/placement`: where a claim would go, and why |
 //! | [`catalog`] | `/api/catalog`: what can be asked for |
@@ -12,9 +14,11 @@
 //! | [`edge`] | what every request passes first: its id, its limits, who may ask at all |
 
 pub mod catalog;
-pub mod claims;
+pub mod create;
 pub mod decision;
+pub mod delete;
 pub mod edge;
+pub mod list;
 pub mod problem;
 pub mod request;
 pub mod status;
@@ -30,6 +34,7 @@ use axum::routing::get;
 use serde::Serialize;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{RefOr, Type};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -81,8 +86,8 @@ struct Document;
 
 fn routes() -> OpenApiRouter<Arc<Api>> {
     let mut router = OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(claims::list, claims::create))
-        .routes(routes!(claims::delete))
+        .routes(routes!(list::list, create::create))
+        .routes(routes!(delete::delete))
         .routes(routes!(status::status))
         .routes(routes!(decision::placement))
         .routes(routes!(catalog::catalog))
@@ -99,6 +104,22 @@ fn routes() -> OpenApiRouter<Arc<Api>> {
     let components = document.components.get_or_insert_default();
     components.add_security_scheme("token", bearer);
     components.schemas.extend(problem::schemas());
+    for path in document.paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.post, &mut path.delete];
+        for response in operations
+            .into_iter()
+            .flatten()
+            .flat_map(|operation| operation.responses.responses.values_mut())
+        {
+            if let RefOr::T(response) = response {
+                let id = problem::header(
+                    Type::String,
+                    "The request's id, as the log has it; the caller's, if it sent one",
+                );
+                response.headers.insert("X-Request-Id".to_owned(), id.into());
+            }
+        }
+    }
     router
 }
 
@@ -130,11 +151,19 @@ fn no_cache() -> [(axum::http::HeaderName, HeaderValue); 1] {
     [(CACHE_CONTROL, HeaderValue::from_static("no-cache"))]
 }
 
-/// Whether the server is there.
+problem::problems! {
+    /// What any request can meet.
+    Anything:
+}
+
+/// Whether the server is there
 #[utoipa::path(
     get,
     path = "/health",
-    responses((status = 200, description = "It is", body = str, content_type = "text/plain; charset=utf-8", example = "ok\n"))
+    responses(
+        (status = 200, description = "It is", body = str, content_type = "text/plain; charset=utf-8", example = "ok\n"),
+        Anything,
+    )
 )]
 async fn health() -> &'static str {
     "ok\n"

@@ -1,7 +1,7 @@
 //! What is answered when something is not done: `application/problem+json`, RFC 9457. The one place that knows which HTTP
-//! status a refusal has.
+//! status a refusal has. `document` says the same in the `OpenAPI` document.
 
-use std::collections::BTreeMap;
+mod document;
 
 use axum::extract::Path;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -9,15 +9,15 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::json;
 use serde_json::value::RawValue;
-use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response as Documented, ResponseBuilder};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
-use super::request::Named;
+use super::request::{Named, misnamed};
 use crate::catalog::cut;
-use crate::claim::{self, Cause, Shown};
-use crate::store::{Key, MOST_NAME, StoreError, is_label, is_subdomain};
+use crate::claim::{self, Cause};
+use crate::store::{Key, LABEL, MOST_NAME, NAME, StoreError, is_label, is_subdomain};
+
+pub(super) use document::{header, problems, responses, schemas};
 
 const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -43,6 +43,7 @@ pub enum Kind {
     BeingDeleted,
     Changed,
     Expired,
+    TooSlow,
     TooLarge,
     NotJson,
     NotLocal,
@@ -57,7 +58,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Malformed,
         Self::Invalid,
         Self::NotAuthenticated,
@@ -67,6 +68,7 @@ impl Kind {
         Self::BeingDeleted,
         Self::Changed,
         Self::Expired,
+        Self::TooSlow,
         Self::TooLarge,
         Self::NotJson,
         Self::NotLocal,
@@ -99,6 +101,11 @@ impl Kind {
             Self::BeingDeleted => (StatusCode::CONFLICT, "being-deleted", "The claim is being deleted"),
             Self::Changed => (StatusCode::CONFLICT, "changed", "It has changed in the meantime"),
             Self::Expired => (StatusCode::GONE, "expired", "The list has gone on"),
+            Self::TooSlow => (
+                StatusCode::REQUEST_TIMEOUT,
+                "too-slow",
+                "The request did not come in time",
+            ),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "The request is too large"),
             Self::NotJson => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -123,7 +130,7 @@ impl Kind {
             Self::ConfirmationRequired => (
                 StatusCode::CONFLICT,
                 "confirmation-required",
-                "The claim stands for a database that is kept",
+                "The claim has to be named once more",
             ),
             Self::Rejected => (
                 StatusCode::BAD_GATEWAY,
@@ -136,9 +143,9 @@ impl Kind {
                 "Something is wrong with this server",
             ),
             Self::NotPlaced => (
-                StatusCode::INTERNAL_SERVER_ERROR,
+                StatusCode::FAILED_DEPENDENCY,
                 "not-placed",
-                "The claim was stored, and nobody has placed it",
+                "The claim is there, and nobody has placed it",
             ),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not now"),
         }
@@ -160,39 +167,6 @@ impl Kind {
     #[must_use]
     pub fn title(self) -> &'static str {
         self.row().2
-    }
-
-    /// A `detail` as it may look.
-    fn example(self) -> &'static str {
-        match self {
-            Self::Malformed => "the body is no JSON: expected value at line 1 column 1",
-            Self::Invalid => "provider: is written by the platform alone; remove it",
-            Self::NotAuthenticated => "no token came: send `Authorization: Bearer TOKEN`",
-            Self::Forbidden => "you may not list claims of all namespaces; ask for those of one: ?namespace=NAME",
-            Self::NotFound => "there is no claim orders-db in namespace orders",
-            Self::MethodNotAllowed => "the header Allow says what can be done",
-            Self::BeingDeleted => "claim orders-db in namespace orders is being deleted; ask again once it is gone",
-            Self::Changed => "claim orders-db in namespace orders is another one by now; look at it, and ask again",
-            Self::Expired => "the list has gone on since its first page was asked for; begin again without `continue`",
-            Self::TooLarge => "the body is larger than 65536 bytes",
-            Self::NotJson => "send the body with `Content-Type: application/json`",
-            Self::NotLocal => "the header Host must name this machine, such as localhost:8080",
-            Self::Unschedulable => {
-                "0/1 candidates fit: 1 lacks MultiAZ; oci-us-ashburn-1: lacks MultiAZ; ask for less (tier, ha), or ask your \
-                 platform team"
-            }
-            Self::NotInstalled => {
-                "the cluster does not know MySQLInstanceClaim; install it: idp-multicloud crd | kubectl apply --server-side -f -"
-            }
-            Self::ConfirmationRequired => {
-                "claim orders-db stands for a database that is kept (environment prod); to delete it all the same, add \
-                 ?confirm=orders-db"
-            }
-            Self::Rejected => "the cluster answers 422: …",
-            Self::Internal => "the log says more",
-            Self::NotPlaced => "is the webhook installed? Tell your platform team",
-            Self::Unavailable => "the API server cannot be reached; try again",
-        }
     }
 }
 
@@ -228,7 +202,7 @@ impl From<claim::Problem> for FieldError {
 /// What is answered when something is not done.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    kind: Kind,
+    pub(super) kind: Kind,
     detail: String,
     errors: Vec<FieldError>,
     decision: Option<Box<RawValue>>,
@@ -304,12 +278,6 @@ impl Problem {
 }
 
 impl Problem {
-    /// Which kind it is.
-    #[must_use]
-    pub fn kind(&self) -> Kind {
-        self.kind
-    }
-
     /// A query string that cannot be used.
     pub(super) fn of_query(error: &QueryRejection) -> Self {
         let told = error.body_text();
@@ -327,14 +295,11 @@ impl Problem {
 
     /// The claim that a path names.
     pub(super) fn key(path: Result<Path<Named>, PathRejection>) -> Result<Key, Self> {
-        let Path(Named { namespace, name }) = path.map_err(|error| Self::new(Kind::Malformed, error.body_text()))?;
+        let none = |_| Self::new(Kind::Malformed, "the path names no claim: it is not UTF-8");
+        let Path(Named { namespace, name }) = path.map_err(none)?;
         Key::new(&namespace, &name).ok_or_else(|| {
-            let rule = "must be 1 to 63 lower-case letters, digits and -, with a letter or digit at both ends";
-            let problem = |field, given: &str| {
-                claim::Problem::new(Cause::FieldInvalid, field, format!("is \"{}\"; {rule}", Shown(given)))
-            };
-            let namespace = (!is_label(&namespace)).then(|| problem("namespace", &namespace));
-            let name = (!is_subdomain(&name, MOST_NAME)).then(|| problem("name", &name));
+            let namespace = (!is_label(&namespace)).then(|| misnamed("namespace", &namespace, LABEL));
+            let name = (!is_subdomain(&name, MOST_NAME)).then(|| misnamed("name", &name, NAME));
             Self::invalid([namespace, name].into_iter().flatten().collect())
         })
     }
@@ -395,69 +360,4 @@ impl IntoResponse for Problem {
         }
         response
     }
-}
-
-/// The problems that any request can meet.
-const ANY: [Kind; 5] = [
-    Kind::Malformed,
-    Kind::TooLarge,
-    Kind::NotLocal,
-    Kind::Internal,
-    Kind::Unavailable,
-];
-
-/// The responses of an operation that can meet these, and those that any can, by status.
-pub(super) fn responses(kinds: &[Kind]) -> BTreeMap<String, RefOr<Documented>> {
-    let mut by_status: BTreeMap<String, Vec<Kind>> = BTreeMap::new();
-    for kind in Kind::ALL
-        .into_iter()
-        .filter(|kind| ANY.contains(kind) || kinds.contains(kind))
-    {
-        by_status
-            .entry(kind.status().as_str().to_owned())
-            .or_default()
-            .push(kind);
-    }
-    let response = |kinds: &[Kind]| {
-        let titles: Vec<&str> = kinds.iter().map(|kind| kind.title()).collect();
-        let mut content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem")));
-        for kind in kinds {
-            let value = json!({
-                "type": kind.uri(), "title": kind.title(), "status": kind.status().as_u16(), "detail": kind.example(),
-            });
-            let example = utoipa::openapi::example::ExampleBuilder::new()
-                .value(Some(value))
-                .build();
-            content = content.examples_from_iter([(kind.row().1, example)]);
-        }
-        ResponseBuilder::new()
-            .description(titles.join(". Or: "))
-            .content(PROBLEM_JSON, content.build())
-            .build()
-    };
-    by_status
-        .into_iter()
-        .map(|(status, kinds)| (status, RefOr::T(response(&kinds))))
-        .collect()
-}
-
-/// Names the problems that an operation can meet, for its documentation.
-macro_rules! problems {
-    ($(#[$doc:meta])* $name:ident: $($kind:ident),*) => {
-        $(#[$doc])*
-        struct $name;
-        impl utoipa::IntoResponses for $name {
-            fn responses() -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
-                $crate::api::problem::responses(&[$($crate::api::problem::Kind::$kind),*])
-            }
-        }
-    };
-}
-pub(super) use problems;
-
-/// What the document has to know beside what its paths name.
-pub(super) fn schemas() -> Vec<(String, RefOr<utoipa::openapi::Schema>)> {
-    let mut schemas = vec![("Problem".to_owned(), Wire::schema())];
-    Wire::schemas(&mut schemas);
-    schemas
 }

@@ -17,7 +17,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::problem::{Kind, Problem};
 use crate::claim::{self, Cause, GROUP, KIND, PLACEMENT_FIELDS, Parameters, Shown, VERSION};
 use crate::placement::Size;
-use crate::store::{Key, MOST_NAME, is_label, is_subdomain};
+use crate::store::{Key, LABEL, MOST_NAME, NAME, is_label, is_subdomain};
 
 /// What a request names the claim by.
 const NAMES: [&str; 2] = ["namespace", "name"];
@@ -121,6 +121,20 @@ pub(super) enum Names {
     Optional,
 }
 
+/// The namespace that a query gives, if it gives one.
+pub(super) fn namespace(given: Option<&str>) -> Result<(), claim::Problem> {
+    match given.filter(|name| !is_label(name)) {
+        None => Ok(()),
+        Some(wrong) => Err(misnamed("namespace", wrong, LABEL)),
+    }
+}
+
+/// The problem of a name.
+pub(super) fn misnamed(field: &str, given: &str, rule: &str) -> claim::Problem {
+    let message = format!("is \"{}\"; must be {rule}", Shown(given));
+    claim::Problem::new(Cause::FieldInvalid, field, message)
+}
+
 /// A body, read.
 #[derive(Debug)]
 pub(super) struct Read {
@@ -146,7 +160,7 @@ pub(super) fn read(headers: &HeaderMap, body: &Bytes, names: Names) -> Result<Re
     }
     let Body { fields: body, twice } = serde_json::from_slice(body).map_err(|error| {
         let why = match error.classify() {
-            Category::Data => format!("the body must be an object with {}", FIELDS.join(", ")),
+            Category::Data => format!("the body must be an object with namespace, name, {}", FIELDS.join(", ")),
             _ => format!("the body is no JSON: {}", Shown(&error.to_string())),
         };
         Problem::new(Kind::Malformed, why)
@@ -159,16 +173,16 @@ pub(super) fn read(headers: &HeaderMap, body: &Bytes, names: Names) -> Result<Re
     let mut parameters = Map::new();
     for field in FIELDS {
         if let Some(value) = body.get(field) {
-            parameters.insert(field.to_owned(), value.clone());
+            parameters.insert(field.to_owned(), whole(value));
         }
     }
     // Said, so that what is stored is what was asked for, whatever is the default one day.
     if parameters.get("ha").is_none_or(Value::is_null) {
         parameters.insert("ha".to_owned(), false.into());
     }
-    let namespace = text(&body, "namespace", names, is_label, "digits and -", &mut problems);
+    let namespace = text(&body, "namespace", names, (is_label, LABEL), &mut problems);
     let nowhere = problems.iter().any(|problem| problem.field == "namespace");
-    let name = text(&body, "name", names, is_name, "digits, - and .", &mut problems);
+    let name = text(&body, "name", names, (is_name, NAME), &mut problems);
     let mut metadata = Map::new();
     for (field, value) in [("namespace", &namespace), ("name", &name)] {
         if let Some(value) = value {
@@ -224,6 +238,15 @@ impl<'de> Deserialize<'de> for Body {
     }
 }
 
+/// To JSON Schema `50.0` is a whole number, and the document says that one will do.
+fn whole(value: &Value) -> Value {
+    #[allow(clippy::cast_possible_truncation, reason = "within the range in which f64 is exact")]
+    match value.as_f64() {
+        Some(number) if !value.is_i64() && number.fract() == 0.0 && number.abs() < 1e15 => (number as i64).into(),
+        _ => value.clone(),
+    }
+}
+
 impl Read {
     /// Everything that is wrong and can be told to anybody.
     pub(super) fn told_to_anybody(mut self) -> Problem {
@@ -275,11 +298,10 @@ fn text(
     body: &Map<String, Value>,
     field: &str,
     names: Names,
-    good: fn(&str) -> bool,
-    signs: &str,
+    (good, rule): (fn(&str) -> bool, &str),
     problems: &mut Vec<claim::Problem>,
 ) -> Option<String> {
-    let mut problem = |cause, message: String| problems.push(claim::Problem::new(cause, field, message));
+    let problem = |cause, message: String| claim::Problem::new(cause, field, message);
     match body.get(field) {
         None if names == Names::Optional => None,
         None | Some(Value::Null) if names == Names::Required => {
@@ -288,18 +310,20 @@ fn text(
             } else {
                 "your namespace"
             };
-            problem(Cause::FieldMissing, format!("is required; set it to {what}"));
+            problems.push(problem(Cause::FieldMissing, format!("is required; set it to {what}")));
             None
         }
         Some(Value::String(text)) if good(text) => Some(text.clone()),
         Some(Value::String(text)) => {
-            let rule = format!("must be 1 to 63 lower-case letters, {signs}, with a letter or digit at both ends");
-            problem(Cause::FieldInvalid, format!("is \"{}\"; {rule}", Shown(text)));
+            problems.push(misnamed(field, text, rule));
             None
         }
         other => {
             let shown = other.unwrap_or(&Value::Null).to_string();
-            problem(Cause::FieldType, format!("is {}; must be a string", Shown(&shown)));
+            problems.push(problem(
+                Cause::FieldType,
+                format!("is {}; must be a string", Shown(&shown)),
+            ));
             None
         }
     }
@@ -372,6 +396,31 @@ mod tests {
     }
 
     #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        for (given, storage) in [
+            ("50", "50"),
+            ("50.0", "50"),
+            ("5e1", "50"),
+            ("50.5", "50.5"),
+            ("1e300", "1e+300"),
+            ("-0.0", "0"),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, "application/json".parse().unwrap())]);
+            let read = read(
+                &headers,
+                &Bytes::from(format!("{{\"storageGB\": {given}}}")),
+                Names::Optional,
+            )
+            .unwrap();
+            assert_eq!(
+                read.claim["spec"]["parameters"]["storageGB"].to_string(),
+                storage,
+                "{given}"
+            );
+        }
+    }
+
+    #[test]
     fn only_json_objects_are_read() {
         for (content_type, text, kind) in [
             ("text/plain", "{}", Kind::NotJson),
@@ -383,7 +432,7 @@ mod tests {
         ] {
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, content_type.parse().unwrap())]);
             let read = read(&headers, &Bytes::from(text), Names::Required);
-            assert_eq!(read.unwrap_err().kind(), kind, "{content_type} {text}");
+            assert_eq!(read.unwrap_err().kind, kind, "{content_type} {text}");
         }
     }
 }

@@ -125,7 +125,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<Output> {
     let held = Held::new(catalog);
     let (claims, skipped) = submitted(args)?;
     notes.extend(skipped);
-    let bodies: Vec<Vec<u8>> = claims.iter().map(|claim| offline::creation(&claim.object)).collect();
+    let bodies: Vec<Vec<u8>> = claims
+        .iter()
+        .map(|claim| offline::creation(&claim.object, "offline"))
+        .collect();
     let reviews: Vec<Review<'_>> = bodies
         .iter()
         .map(|body| envelope::read(body))

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use arc_swap::ArcSwapOption;
+use clap::builder::BoolishValueParser;
 use tokio::sync::Semaphore;
 
 use super::output::harmless;
@@ -46,10 +47,10 @@ pub(super) struct Args {
     #[arg(long, env = "IDP_STORE", value_name = "embedded[:FILE]|cluster", default_value = "embedded", value_parser = Place::parse)]
     store: Place,
     /// Serve --api-addr over TLS, by the same certificate as --admission-addr
-    #[arg(long, env = "IDP_API_TLS")]
+    #[arg(long, env = "IDP_API_TLS", value_parser = BoolishValueParser::new())]
     api_tls: bool,
     /// Serve --api-addr without TLS beyond this machine, too: TLS ends before it, at an ingress for one
-    #[arg(long, env = "IDP_INSECURE_HTTP", conflicts_with = "api_tls")]
+    #[arg(long, env = "IDP_INSECURE_HTTP", value_parser = BoolishValueParser::new(), conflicts_with = "api_tls")]
     insecure_http: bool,
     /// Environments whose claims the REST API deletes without asking back; the same as the chart's disposableEnvironments
     #[arg(
@@ -215,7 +216,8 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
     };
     state.announce_catalog();
     state.announce_certificate(&certificates);
-    if listeners.admission.is_some() && certificates.status().ephemeral {
+    let over_tls = listeners.admission.is_some() || listeners.api.as_ref().is_some_and(|rest| rest.tls);
+    if over_tls && certificates.status().ephemeral {
         tracing::warn!("no --tls-cert: serving with a self-signed certificate made for this run");
     }
     // Whoever started this may have closed its standard output; that is no reason not to serve.

@@ -6,6 +6,9 @@ const PATIENCE = 30_000;
 /** The most claims on a page of the list. */
 const PAGE = 500;
 
+/** More pages than that are more than a browser can show. */
+const MOST_PAGES = 200;
+
 /** Kept for this tab only. */
 export const session = {
   get token() { return sessionStorage.getItem('portal.token') ?? ''; },
@@ -50,7 +53,8 @@ async function ask(method, path, { query = {}, body, signal } = {}) {
   if (token) headers.authorization = `Bearer ${token}`;
   const response = await answer(url, { method, headers, body: body && JSON.stringify(body) }, signal);
   const told = await read(response, signal);
-  if (response.ok) return { status: response.status, body: told };
+  const empty = response.status === 204;
+  if (response.ok && (told || empty)) return { status: response.status, body: told };
   const problem = told ?? { title: 'The server does not answer as it should', detail: `It answered ${response.status}.` };
   const refusal = new Refusal(problem, response.status, response.headers);
   // A late answer to a token that was replaced since says nothing of the new one.
@@ -117,13 +121,14 @@ export async function claims(namespace, signal, onPage) {
 async function pages(namespace, signal, onPage) {
   const all = [];
   let next = '';
-  do {
+  for (let page = 0; page < MOST_PAGES; page += 1) {
     const query = { namespace, limit: PAGE, continue: next };
     const { body } = await ask('GET', '/api/mysql', { query, signal });
     all.push(...body.claims);
     next = body.continue;
     onPage(all.length);
-  } while (next);
+    if (!next) break;
+  }
   return all;
 }
 

@@ -22,18 +22,19 @@ export function show(place, signal, namespace, name) {
 function build(place, signal, found, namespace, name) {
   const news = h('div', {});
   const parts = sections(signal);
-  const remove = deletion(namespace, name, (told) => { fill(news, told); refresh(); });
+  const remove = deletion(namespace, name, signal, (told) => { fill(news, told); delete news.dataset.from; refresh(); });
   const refresh = async () => {
     try {
       const now = await status(namespace, name, signal);
       parts.forEach((part) => part.update(now));
       refreshTimes(place);
-      if (news.dataset.from === 'refresh') fill(news);
+      if (news.dataset.from) fill(news);
+      delete news.dataset.from;
     } catch (error) {
-      if (signal.aborted || (news.dataset.from === 'refresh' && news.hasChildNodes())) return;
+      if (signal.aborted || (news.dataset.from === String(error.status) && news.hasChildNodes())) return;
       const gone = error.status === 404;
       fill(news, gone ? notice('warn', 'It is gone.', h('p', {}, h('a', { href: '#/claims' }, 'To the claims'))) : problem(error));
-      news.dataset.from = 'refresh';
+      news.dataset.from = String(error.status);
     }
   };
   parts.forEach((part) => part.update(found));
@@ -47,7 +48,7 @@ function build(place, signal, found, namespace, name) {
 /** The parts of the page, each drawn anew only when what it shows has changed. */
 function sections(signal) {
   return [
-    part('Placement', ({ claim, stage }) => [claim.spec?.parameters, stage, claim.metadata], overview),
+    part('Placement', ({ claim, stage }) => [claim.spec?.parameters, stage, known(claim.metadata)], overview),
     part('Why here', ({ claim }) => reasonOf(claim), why),
     part('Why not elsewhere?', ({ claim }) => [claim.metadata.namespace, claim.spec?.parameters],
       ([namespace, parameters]) => elsewhere(namespace, parameters ?? {}, signal)),
@@ -72,12 +73,17 @@ function part(heading, select, draw) {
   };
 }
 
+/** What the overview shows of the metadata, most of which changes all the time. */
+function known({ creationTimestamp, deletionTimestamp, finalizers }) {
+  return { creationTimestamp, deletionTimestamp, finalizers: deletionTimestamp && finalizers };
+}
+
 function overview([parameters, stage, metadata]) {
   const { provider, region, runtimeCluster, network, cell, tier, environment, size, storageGB, ha } = parameters ?? {};
   return [
     h('p', { class: 'place' }, provider ? `${provider} · ${region ?? '–'} · ${runtimeCluster ?? '–'}` : 'It has no place yet.'),
     h('p', {}, stageBadge(stage), ` It ${stage === 'created' ? 'is ' : ''}${stageMeaning(stage)}.`),
-    !provider && h('p', {}, 'It is older than the platform’s webhook. Apply it again, or ask your platform team.'),
+    !provider && h('p', {}, 'It is older than the platform’s webhook, or was made without it, and is never placed. Tell your platform team.'),
     terms([
       ['Cell', cell], ['Tier', tier], ['Environment', environment], ['Size', size],
       ['Storage', storageGB === undefined ? null : `${storageGB} GiB`], ['High availability', ha ? 'yes' : 'no'],
@@ -98,8 +104,16 @@ function reasonOf(claim) {
   }
 }
 
+/** A reason as text and picture; whatever somebody wrote into the annotation, the rest of the page stands. */
 function why(reason) {
-  if (!reason?.ranking) return h('p', {}, 'The claim has no reason that this page can read.');
+  try {
+    return told(reason);
+  } catch {
+    return h('p', {}, 'The claim has no reason that this page can read.');
+  }
+}
+
+function told(reason) {
   const { winner, requirements, fit, candidates, catalogRevision, ranking } = reason;
   const needs = requirements.capabilities.length > 0 ? `requires ${requirements.capabilities.join(', ')}` : 'requires nothing special';
   const second = ranking[1];

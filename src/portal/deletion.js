@@ -6,7 +6,7 @@ import { go } from './route.js';
 import { notice, problem } from './states.js';
 
 /** The button with its dialog; `onGoing` gets what there is to tell once the claim is being deleted. */
-export function deletion(namespace, name, onGoing) {
+export function deletion(namespace, name, signal, onGoing) {
   const title = h('h2', { id: 'delete-title' }, `Delete ${namespace}/${name}?`);
   const text = h('p', { id: 'delete-text' });
   const wrong = h('div', {});
@@ -42,6 +42,8 @@ export function deletion(namespace, name, onGoing) {
   };
 
   const done = (waitsFor) => {
+    // Whoever has gone elsewhere is not called back.
+    if (signal.aborted) return;
     dialog.close();
     if (waitsFor === null) {
       go('#/claims', notice('good', `${namespace}/${name} is gone.`));
@@ -52,6 +54,7 @@ export function deletion(namespace, name, onGoing) {
   };
 
   const refused = (error) => {
+    if (signal.aborted) return;
     if (error.kind === 'confirmation-required') {
       text.textContent = 'This claim stands for a database that is kept. Deleting it may delete the database and its data.';
       confirmation.hidden = false;

@@ -14,7 +14,7 @@ export function requestForm(catalog, held, onChange) {
   const given = { tier: tier?.name, size: catalog.sizes[0], storageGB: catalog.storageGB.least, ...held };
   const parts = [
     text('namespace', 'Namespace', 'Where your claim lives.', given.namespace),
-    text('name', 'Name', 'Lower-case letters, digits and -, for example orders-db.', given.name),
+    text('name', 'Name', 'Lower-case letters, digits, - and ., for example orders-db.', given.name),
     choice('cell', 'Cell', 'Your group of applications.', catalog.cells.map((cell) => cell.name), given.cell),
     choice('environment', 'Environment', null, [], null),
     tiers(catalog.tiers, given.tier),

@@ -59,15 +59,16 @@ export function notice(kind, title, ...children) {
   return h('div', { class: `box ${kind}`, role: 'status' }, h('p', {}, h('strong', {}, title)), children);
 }
 
-/** Runs `work` five seconds after it has last ended, while the tab is visible. */
+/** Runs `work` again and again while the tab is visible: after five seconds, or longer where it takes its time. */
 export function whileVisible(signal, work) {
-  const PAUSE = 5000;
+  const LEAST = 5000;
   const tick = async () => {
     if (signal.aborted) return;
+    const began = performance.now();
     if (!document.hidden) await work();
-    if (!signal.aborted) setTimeout(tick, PAUSE);
+    if (!signal.aborted) setTimeout(tick, Math.max(LEAST, 10 * (performance.now() - began)));
   };
-  setTimeout(tick, PAUSE);
+  setTimeout(tick, LEAST);
 }
 
 const STAGES = {

@@ -38,6 +38,7 @@ const MERGE_PATCH: &str = "application/merge-patch+json";
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
 /// Claims in a cluster.
+#[derive(Clone)]
 pub struct Cluster {
     client: Client,
 }
@@ -86,26 +87,31 @@ impl Cluster {
         fits: impl Fn(&Value) -> bool,
     ) -> Result<Page, StoreError> {
         let mut page = Page::default();
-        let mut at = Position::read(wanted.from)?;
+        let mut at = Position::read(wanted.from, wanted.namespace)?;
+        // Without a filter a page is what the API server calls one. With it, many claims may have to be looked at.
+        let chunk = if wanted.filtered { CHUNK } else { wanted.limit };
         for _ in 0..MOST_CHUNKS {
-            let path = format!("{}?limit={CHUNK}{}", claims(wanted.namespace), at.parameter());
+            let path = format!("{}?limit={chunk}{}", claims(wanted.namespace), at.parameter());
             let answer = self.ask(caller, Method::GET, &path, JSON, None).await?;
-            if answer.status == 400 && !at.chunk.is_empty() {
+            if answer.status == 400 && wanted.from.is_some() {
                 return Err(StoreError::NoSuchPage);
             }
-            let mut chunk = answer.of_claims()?;
-            let next = chunk
-                .pointer("/metadata/continue")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            let next = next.to_owned();
-            let found = chunk.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
+            let mut listed = answer.of_claims()?;
+            let known = |field: &str| {
+                let value = listed.pointer("/metadata").and_then(|metadata| metadata.get(field));
+                value.and_then(Value::as_str).unwrap_or_default().to_owned()
+            };
+            let (next, version) = (known("continue"), known("resourceVersion"));
+            let found = listed
+                .get_mut("items")
+                .and_then(Value::as_array_mut)
+                .map(std::mem::take);
             for (i, mut claim) in found.unwrap_or_default().into_iter().enumerate().skip(at.skip) {
                 if !fits(&claim) {
                     continue;
                 }
                 if page.claims.len() == wanted.limit {
-                    page.next = Some(Position { skip: i, ..at }.to_string());
+                    page.next = Some(Position { skip: i, version, ..at }.to_string());
                     return Ok(page);
                 }
                 // A list does not say it of each.
@@ -118,7 +124,12 @@ impl Cluster {
             if next.is_empty() {
                 return Ok(page);
             }
-            at = Position { skip: 0, chunk: next };
+            at = Position {
+                skip: 0,
+                version: String::new(),
+                chunk: next,
+                ..at
+            };
             // Whether there is one more that fits is not worth another chunk.
             if page.claims.len() == wanted.limit {
                 break;
@@ -136,17 +147,62 @@ impl Cluster {
         allow: bool,
     ) -> Result<Deleted, StoreError> {
         let uid = found.pointer("/metadata/uid").cloned().unwrap_or_default();
-        if allow {
-            // Whoever may not delete it is not to leave it unprotected.
-            let (namespace, name) = (Some(key.namespace()), Some(key.name()));
-            self.may(caller, "delete", namespace, name).await?;
-            let path = format!("{}?fieldManager={API_FIELD_MANAGER}", claim(key));
-            let annotated = json!({"metadata": {"uid": uid, "annotations": {ALLOW: ALLOWED}}});
-            let answer = self
-                .ask(caller, Method::PATCH, &path, MERGE_PATCH, Some(&annotated))
-                .await?;
-            answer.of_claims()?;
+        if !allow {
+            return self.deleted(caller, key, &uid).await;
         }
+        // Whoever may not delete it is not to leave it unprotected.
+        let (namespace, name) = (Some(key.namespace()), Some(key.name()));
+        self.may(caller, "delete", namespace, name).await?;
+        // From here on it is done to the end, whether or not somebody still waits for the answer.
+        let (cluster, caller, key) = (self.clone(), caller.clone(), key.clone());
+        let done = tokio::spawn(async move { cluster.allowed_and_deleted(&caller, &key, &uid).await });
+        match done.await {
+            Ok(deleted) => deleted,
+            // As if it had happened here, where a panic is counted and answered.
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
+    /// Annotates the claim that its deletion is wanted, and deletes it; a claim that is not deleted is as it was.
+    async fn allowed_and_deleted(&self, caller: &Caller, key: &Key, uid: &Value) -> Result<Deleted, StoreError> {
+        self.annotate(caller, key, uid, &ALLOWED.into()).await?;
+        let refused = match self.deleted(caller, key, uid).await {
+            Ok(deleted) => return Ok(deleted),
+            Err(refused) => refused,
+        };
+        let Err(why) = self.annotate(caller, key, uid, &Value::Null).await else {
+            return Err(refused);
+        };
+        tracing::error!(
+            namespace = key.namespace(),
+            name = key.name(),
+            "a claim was not deleted, and its annotation {ALLOW} is not taken back: {why}"
+        );
+        let told =
+            format!("{refused}; and its annotation {ALLOW} could not be taken back: take it off, or delete it again");
+        Err(match refused {
+            StoreError::Unavailable(_) => StoreError::Unavailable(told),
+            StoreError::Forbidden(_) => StoreError::Forbidden(told),
+            _ => StoreError::Failed(told),
+        })
+    }
+
+    /// Writes the annotation of that very claim.
+    async fn annotate(&self, caller: &Caller, key: &Key, uid: &Value, value: &Value) -> Result<(), StoreError> {
+        let path = format!("{}?fieldManager={API_FIELD_MANAGER}", claim(key));
+        let annotated = json!({"metadata": {"uid": uid, "annotations": {ALLOW: value}}});
+        let answer = self
+            .ask(caller, Method::PATCH, &path, MERGE_PATCH, Some(&annotated))
+            .await?;
+        // What the API server says of a claim that has another uid.
+        if answer.status == 422 {
+            let why = format!("{} is another one by now; look at it, and ask again", key.shown());
+            return Err(StoreError::Changed(why));
+        }
+        answer.of_claims().map(drop)
+    }
+
+    async fn deleted(&self, caller: &Caller, key: &Key, uid: &Value) -> Result<Deleted, StoreError> {
         let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}});
         let answer = self
             .ask(caller, Method::DELETE, &claim(key), JSON, Some(&options))
@@ -275,42 +331,62 @@ fn finalizers(claim: &Value) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Where a page begins: so many claims into a chunk. A chunk is what the API server calls `continue`, as of the moment
-/// when the first one was asked for.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// Where a page begins: so many claims into a chunk of a list that is as old as its first page, whatever has come and gone
+/// since. The first chunk is known by the list's version, the others by what the API server calls `continue`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Position {
     skip: usize,
+    version: String,
     chunk: String,
+    /// Of this namespace, or of all.
+    namespace: String,
 }
 
 impl Position {
-    fn read(from: Option<&str>) -> Result<Self, StoreError> {
-        let Some(from) = from else { return Ok(Self::default()) };
-        let (skip, chunk) = from.split_once('.').ok_or(StoreError::NoSuchPage)?;
+    fn read(from: Option<&str>, namespace: Option<&str>) -> Result<Self, StoreError> {
+        let namespace = namespace.unwrap_or_default().to_owned();
+        let Some(from) = from else {
+            return Ok(Self {
+                namespace,
+                ..Self::default()
+            });
+        };
+        let mut parts = from.splitn(4, '.');
+        let mut part = || parts.next().ok_or(StoreError::NoSuchPage);
+        let (skip, version, of, chunk) = (part()?, part()?, part()?, part()?);
         let skip = skip.parse().map_err(|_| StoreError::NoSuchPage)?;
-        // It is put into a URL as it is.
+        // They are put into a URL as they are.
         let fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=');
-        if !chunk.bytes().all(fine) {
+        let is_version = version.bytes().all(|byte| byte.is_ascii_digit());
+        if of != namespace || !is_version || !chunk.bytes().all(fine) || (version.is_empty() && chunk.is_empty()) {
             return Err(StoreError::NoSuchPage);
         }
         Ok(Self {
             skip,
+            version: version.to_owned(),
             chunk: chunk.to_owned(),
+            namespace,
         })
     }
 
     fn parameter(&self) -> String {
-        if self.chunk.is_empty() {
-            String::new()
-        } else {
-            format!("&continue={}", self.chunk)
+        match (self.chunk.as_str(), self.version.as_str()) {
+            ("", "") => String::new(),
+            ("", version) => format!("&resourceVersion={version}&resourceVersionMatch=Exact"),
+            (chunk, _) => format!("&continue={chunk}"),
         }
     }
 }
 
 impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.skip, self.chunk)
+        let Self {
+            skip,
+            version,
+            chunk,
+            namespace,
+        } = self;
+        write!(f, "{skip}.{version}.{namespace}.{chunk}")
     }
 }
 
@@ -320,25 +396,43 @@ mod tests {
 
     #[test]
     fn a_position_is_read_as_it_was_written_and_nothing_else_is_put_into_a_url() {
-        for (skip, chunk) in [(0, ""), (499, "eyJ2IjoibWV0YS5rOHMuaW8vdjEifQ"), (7, "a-_=")] {
-            let position = Position {
-                skip,
-                chunk: chunk.to_owned(),
-            };
-            assert_eq!(Position::read(Some(&position.to_string())), Ok(position));
+        for (skip, version, chunk) in [
+            (0, "", "eyJ2IjoibWV0YS5rOHMuaW8vdjEifQ"),
+            (499, "12345", ""),
+            (7, "", "a-_="),
+        ] {
+            for namespace in [None, Some("orders")] {
+                let position = Position {
+                    skip,
+                    version: version.to_owned(),
+                    chunk: chunk.to_owned(),
+                    namespace: namespace.unwrap_or_default().to_owned(),
+                };
+                let text = position.to_string();
+                assert_eq!(Position::read(Some(&text), namespace), Ok(position));
+                assert_eq!(Position::read(Some(&text), Some("others")), Err(StoreError::NoSuchPage));
+            }
         }
-        assert_eq!(Position::read(None), Ok(Position::default()));
+        assert_eq!(Position::read(None, None), Ok(Position::default()));
         for wrong in [
             "",
             "1",
-            "x.abc",
-            "-1.abc",
-            "1.a&limit=0",
-            "1.a b",
-            "1.%41",
-            "99999999999999999999.a",
+            "1..",
+            "0...",
+            "5000...",
+            "x...abc",
+            "-1...abc",
+            "1...a&limit=0",
+            "1...a b",
+            "1...%41",
+            "1.1&x=1..a",
+            "99999999999999999999...a",
         ] {
-            assert_eq!(Position::read(Some(wrong)), Err(StoreError::NoSuchPage), "{wrong}");
+            assert_eq!(
+                Position::read(Some(wrong), None),
+                Err(StoreError::NoSuchPage),
+                "{wrong}"
+            );
         }
     }
 
@@ -351,6 +445,7 @@ mod tests {
         for token in ["a\r\nX-Remote-User: admin", "a\nb", "\u{0}"] {
             let caller = Caller {
                 token: Some(token.to_owned()),
+                ..Caller::default()
             };
             assert!(
                 matches!(bearer(&caller), Err(StoreError::NotAuthenticated(_))),

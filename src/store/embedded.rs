@@ -4,15 +4,16 @@
 //! What was acknowledged is on the disk: each write is a transaction of its own, flushed before it is answered.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Created, Deleted, Key, Page, StoreError, Wanted};
+use super::{Caller, Created, Deleted, Key, Page, StoreError, Wanted};
 use crate::admission::{self, Answer, Settings, Webhook, envelope, offline, record};
+use crate::catalog::cluster::because;
 use crate::catalog::live::Live;
 use crate::telemetry::Metrics;
 
@@ -52,15 +53,22 @@ pub enum OpenError {
         format: u64,
     },
     /// It cannot be read or written.
-    #[error("{} cannot be used", .0.display())]
+    #[error("{} cannot be used; see to it, or give another file: --store embedded:FILE", .0.display())]
     Unusable(PathBuf, #[source] Box<redb::Error>),
 }
 
 /// Claims in a file.
 #[derive(Debug)]
 pub struct Embedded {
-    database: Arc<Database>,
+    file: Arc<File>,
     admission: Arc<Admission>,
+}
+
+/// The file, opened. After an error of the disk it has to be opened anew; none while that fails.
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    database: RwLock<Option<Database>>,
 }
 
 /// What a claim has to pass before it is stored.
@@ -80,22 +88,12 @@ impl Embedded {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
         }
-        let unusable = |error: redb::Error| OpenError::Unusable(file.to_owned(), Box::new(error));
-        let database = Database::create(file).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(file.to_owned()),
-            DatabaseError::Storage(StorageError::Corrupted(_)) => OpenError::Foreign(file.to_owned()),
-            DatabaseError::Storage(StorageError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
-                OpenError::Foreign(file.to_owned())
-            }
-            error => unusable(error.into()),
-        })?;
-        let format = prepare(&database).map_err(unusable)?;
-        if format != FORMAT.1 {
-            let file = file.to_owned();
-            return Err(OpenError::Later { file, format });
-        }
+        let database = open(file)?;
         Ok(Self {
-            database: Arc::new(database),
+            file: Arc::new(File {
+                path: file.to_owned(),
+                database: RwLock::new(Some(database)),
+            }),
             admission: Arc::new(Admission {
                 catalog,
                 metrics,
@@ -104,17 +102,17 @@ impl Embedded {
         })
     }
 
-    pub(super) async fn create(&self, key: &Key, claim: Value) -> Result<Created, StoreError> {
-        let (admission, key) = (Arc::clone(&self.admission), key.clone());
+    pub(super) async fn create(&self, caller: &Caller, key: &Key, claim: Value) -> Result<Created, StoreError> {
+        let (admission, key, request) = (Arc::clone(&self.admission), key.clone(), caller.request.clone());
         self.blocking(move |database| {
-            let (mut claim, warnings) = admission.placed(&claim)?;
+            let (mut claim, warnings) = admission.placed(&claim, &request)?;
             let transaction = database.begin_write()?;
             let written = next(&transaction)?;
             {
                 let mut claims = transaction.open_table(CLAIMS)?;
                 let at = (key.namespace(), key.name());
                 if claims.get(at)?.is_some() {
-                    return Err(StoreError::AlreadyExists(format!("{} exists already", shown(&key))).into());
+                    return Err(StoreError::AlreadyExists(format!("{} exists already", key.shown())).into());
                 }
                 if let Some(metadata) = claim.get_mut("metadata").and_then(Value::as_object_mut) {
                     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
@@ -151,6 +149,9 @@ impl Embedded {
             Some(from) => {
                 let (namespace, name) = from.split_once(SLASH).ok_or(StoreError::NoSuchPage)?;
                 let key = Key::new(namespace, name).ok_or(StoreError::NoSuchPage)?;
+                if wanted.namespace.is_some_and(|only| only != namespace) {
+                    return Err(StoreError::NoSuchPage);
+                }
                 (key.namespace, key.name)
             }
         };
@@ -194,7 +195,7 @@ impl Embedded {
                 let stored = claims.get(at)?.map(|found| read(found.value())).transpose()?;
                 let stored = stored.ok_or_else(|| missing(&key))?;
                 if stored.pointer("/metadata/uid") != uid.as_ref() {
-                    let why = format!("{} is another one by now; look at it, and ask again", shown(&key));
+                    let why = format!("{} is another one by now; look at it, and ask again", key.shown());
                     return Err(StoreError::Changed(why).into());
                 }
                 claims.remove(at)?;
@@ -208,27 +209,78 @@ impl Embedded {
     /// A disk takes its time, and the threads that serve do not wait for it.
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Database) -> Result<T, Failure> + Send + 'static,
+        work: impl Fn(&Database) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let database = Arc::clone(&self.database);
-        let worked = tokio::task::spawn_blocking(move || work(&database)).await;
-        match worked {
-            Ok(done) => done.map_err(StoreError::from),
+        let file = Arc::clone(&self.file);
+        match tokio::task::spawn_blocking(move || file.work(work)).await {
+            Ok(done) => done,
             // As if it had happened here, where a panic is counted and answered.
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         }
     }
 }
 
+impl File {
+    /// Does `work`; once more with the file opened anew, where an error of the disk has closed it before.
+    fn work<T>(&self, work: impl Fn(&Database) -> Result<T, Failure>) -> Result<T, StoreError> {
+        let closed = || Failure::Redb(redb::Error::PreviousIo);
+        let once = || {
+            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            database.as_ref().map_or_else(|| Err(closed()), &work)
+        };
+        let worked = match once() {
+            Err(Failure::Redb(redb::Error::PreviousIo | redb::Error::DatabaseClosed)) => {
+                self.reopen()?;
+                once()
+            }
+            worked => worked,
+        };
+        worked.map_err(StoreError::from)
+    }
+
+    fn reopen(&self) -> Result<(), StoreError> {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        // The lock on the file goes with it.
+        *database = None;
+        let opened = open(&self.path).map_err(|error| {
+            let why = because(&error);
+            tracing::error!("{why}");
+            StoreError::Unavailable(format!("{why}; nothing was stored"))
+        })?;
+        tracing::info!("the store's file was opened anew");
+        *database = Some(opened);
+        Ok(())
+    }
+}
+
+/// Opens the file, or makes it.
+fn open(file: &Path) -> Result<Database, OpenError> {
+    let unusable = |error: redb::Error| OpenError::Unusable(file.to_owned(), Box::new(error));
+    let database = Database::create(file).map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(file.to_owned()),
+        DatabaseError::Storage(StorageError::Corrupted(_)) => OpenError::Foreign(file.to_owned()),
+        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+            OpenError::Foreign(file.to_owned())
+        }
+        error => unusable(error.into()),
+    })?;
+    let format = prepare(&database).map_err(unusable)?;
+    if format != FORMAT.1 {
+        let file = file.to_owned();
+        return Err(OpenError::Later { file, format });
+    }
+    Ok(database)
+}
+
 impl Admission {
     /// The claim as both webhooks leave it, and their warnings.
-    fn placed(&self, claim: &Value) -> Result<(Value, Vec<String>), StoreError> {
-        let (edits, warnings) = self.ask(Webhook::Mutate, claim, |answer| {
+    fn placed(&self, claim: &Value, request: &str) -> Result<(Value, Vec<String>), StoreError> {
+        let (edits, warnings) = self.ask(Webhook::Mutate, claim, request, |answer| {
             let edited = offline::edited(claim, &answer.verdict?);
             Ok((edited, answer.warnings))
         })?;
         let placed = edits.map_err(|error| StoreError::Failed(error.to_string()))?;
-        self.ask(Webhook::Validate, &placed, |answer| answer.verdict.map(drop))?;
+        self.ask(Webhook::Validate, &placed, request, |answer| answer.verdict.map(drop))?;
         Ok((placed, warnings))
     }
 
@@ -236,13 +288,14 @@ impl Admission {
         &self,
         webhook: Webhook,
         claim: &Value,
+        request: &str,
         take: impl FnOnce(Answer<'_>) -> Result<T, Vec<crate::claim::Problem>>,
     ) -> Result<T, StoreError> {
         let started = Instant::now();
         let Some(held) = self.catalog.current() else {
             return Err(StoreError::Unavailable("there is no catalog yet; try again".to_owned()));
         };
-        let body = offline::creation(claim);
+        let body = offline::creation(claim, request);
         let review = envelope::read(&body).map_err(|error| StoreError::Failed(error.to_string()))?;
         let answer = admission::answer(webhook, &review, &held, &self.settings);
         let revision = held.snapshot().revision().short();
@@ -282,12 +335,8 @@ fn read(bytes: &[u8]) -> Result<Value, Failure> {
         .map_err(|error| StoreError::Failed(format!("a stored claim is no JSON: {error}")).into())
 }
 
-fn shown(key: &Key) -> String {
-    format!("claim {} in namespace {}", key.name(), key.namespace())
-}
-
 fn missing(key: &Key) -> StoreError {
-    StoreError::NotFound(format!("there is no {}", shown(key)))
+    StoreError::NotFound(format!("there is no {}", key.shown()))
 }
 
 /// What can come of work on the file.
@@ -323,7 +372,12 @@ impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Ours(error) => error,
-            Failure::Redb(error) => Self::Failed(format!("the store's file cannot be used: {error}")),
+            Failure::Redb(error) => {
+                tracing::error!("the store's file cannot be used: {error}");
+                Self::Unavailable(format!(
+                    "the store's file cannot be used ({error}); nothing was stored. Is there room on the disk? Try again"
+                ))
+            }
         }
     }
 }

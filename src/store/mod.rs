@@ -13,7 +13,6 @@ pub mod cluster;
 pub mod deletion;
 pub mod embedded;
 
-use serde::Serialize;
 use serde_json::Value;
 
 use crate::claim::Problem;
@@ -36,6 +35,12 @@ pub struct Key {
     namespace: String,
     name: String,
 }
+
+/// What [`is_label`] asks for, for people.
+pub const LABEL: &str = "1 to 63 lower-case letters, digits and -, with a letter or digit at both ends";
+
+/// What the name of a claim has to be, for people.
+pub const NAME: &str = "1 to 63 lower-case letters, digits, - and ., with a letter or digit at both ends";
 
 /// The longest name of a namespace or a claim.
 pub const MOST_NAME: usize = 63;
@@ -75,6 +80,12 @@ impl Key {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// Both, for people.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        format!("claim {} in namespace {}", self.name, self.namespace)
+    }
 }
 
 /// Who asks: the credentials that came with the request, to be passed on and never kept.
@@ -82,11 +93,17 @@ impl Key {
 pub struct Caller {
     /// The bearer token, if one came.
     pub token: Option<String>,
+    /// The id of the request, for whoever reads logs.
+    pub request: String,
 }
 
 impl std::fmt::Debug for Caller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Caller").field("token", &self.token.is_some()).finish()
+        let token = self.token.as_ref().map(|_| "…");
+        f.debug_struct("Caller")
+            .field("token", &token)
+            .field("request", &self.request)
+            .finish()
     }
 }
 
@@ -115,13 +132,14 @@ pub struct Wanted<'w> {
     pub namespace: Option<&'w str>,
     /// At most so many claims.
     pub limit: usize,
+    /// Whether not every claim fits.
+    pub filtered: bool,
     /// What [`Page::next`] said.
     pub from: Option<&'w str>,
 }
 
 /// What has become of a claim that was to be deleted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deleted {
     /// It is gone.
     Gone,
@@ -203,7 +221,7 @@ impl Store {
     pub async fn create(&self, caller: &Caller, key: &Key, claim: Value) -> Result<Created, StoreError> {
         match self {
             Self::Cluster(cluster) => cluster.create(caller, key, &claim).await,
-            Self::Embedded(embedded) => embedded.create(key, claim).await,
+            Self::Embedded(embedded) => embedded.create(caller, key, claim).await,
         }
     }
 

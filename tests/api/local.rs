@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
+use libtest_mimic::{Completion, Failed};
 use serde_json::json;
 
 use crate::support::rest::{Rest, database};
@@ -21,6 +22,10 @@ pub const CASES: &[Case] = &[
     ("rest_is_served_over_tls_if_asked_for", tls),
     ("admission_counts_what_rest_creates", counted),
     ("a_body_that_does_not_come_is_not_waited_for", slow),
+    (
+        "a_body_that_is_announced_as_far_too_large_is_not_waited_for_either",
+        huge,
+    ),
 ];
 
 fn hosts() {
@@ -54,6 +59,17 @@ fn hosts() {
         rest.send("GET", "/api/mysql", &[("Host", host)], b"").is(200);
     }
     assert_eq!(rest.get("/api/mysql").is(200)["claims"], json!([]));
+    // Nor by two names, or by one in the request itself.
+    for request in [
+        "GET /api/mysql HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n",
+        "GET http://evil.example/api/mysql HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /api/mysql HTTP/1.1\r\n\r\n",
+    ] {
+        let mut connection = Connection::plain(rest.address).unwrap();
+        connection.send(request);
+        let status = connection.response().status;
+        assert!([400, 421].contains(&status), "{request:?} {status}");
+    }
 }
 
 /// Standard error of a start that fails.
@@ -183,6 +199,7 @@ fn tls() {
         "{}",
         server.stdout()
     );
+    assert_eq!(server.log(&["WARN", "self-signed certificate"]).len(), 1);
     let config = crate::support::server::any_certificate(rustls::ALL_VERSIONS);
     let mut connection = Connection::tls(server.api().unwrap(), &config).unwrap();
     assert_eq!(connection.get("/health").body, "ok\n");
@@ -247,17 +264,74 @@ fn counted() {
     });
 }
 
+/// After the disk was full, the store goes on by itself as soon as there is room.
+pub fn full() -> Result<Completion, Failed> {
+    let may = Command::new("unshare")
+        .args(["--mount", "true"])
+        .stderr(Stdio::null())
+        .status();
+    if !may.is_ok_and(|status| status.success()) {
+        let why = "no disk can be mounted here: that takes root and util-linux";
+        let required = std::env::var("CI").is_ok_and(|ci| ci == "true");
+        return if required {
+            Err(why.into())
+        } else {
+            Ok(Completion::ignored_with(format!("skipped: {why}")))
+        };
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let disk = dir.path().display().to_string();
+    let mut command = Command::new("unshare");
+    let script = format!("mount -t tmpfs -o size=2m tmpfs {disk} && exec \"$0\" \"$@\"");
+    command.args(["--mount", "sh", "-c", &script, env!("CARGO_BIN_EXE_idp-multicloud")]);
+    let mut command = on(command, &["off", "127.0.0.1:0", "127.0.0.1:0"]);
+    command.args(["--log", "error", "--store", &embedded(&dir.path().join("claims.redb"))]);
+    let server = Server::run(command);
+    let rest = rest(&server);
+    let ask = |name: &str| rest.post("/api/mysql", &database("orders", name, json!({})));
+    ask("before").is(201);
+    // What is mounted there is seen by that process alone.
+    let there = format!("/proc/{}/root{disk}/filler", server.id());
+    let _ = fs::write(&there, vec![b'x'; 4 << 20]);
+    let mut stored = 1;
+    let refused = (0..5000).find_map(|number| {
+        let told = ask(&format!("db-{number}"));
+        stored += usize::from(told.status == 201);
+        (told.status != 201).then_some(told)
+    });
+    let body = refused.expect("the disk is full").problem(503, "unavailable");
+    assert!(
+        body["detail"].as_str().unwrap().contains("nothing was stored"),
+        "{body}"
+    );
+    for _ in 0..3 {
+        ask("not-stored").problem(503, "unavailable");
+    }
+    fs::remove_file(&there).unwrap();
+    eventually("it stores again", || ask("after").status == 201);
+    let listed = rest.get("/api/mysql?limit=1000").is(200);
+    assert_eq!(listed["claims"].as_array().unwrap().len(), stored + 1);
+    assert_eq!(rest.get("/api/status/mysql/orders/before").is(200)["stage"], "placed");
+    Ok(Completion::Completed)
+}
+
 fn slow() {
     let server = Server::start(&["--request-timeout", "500ms"]);
     let mut connection = Connection::plain(server.api().unwrap()).unwrap();
     connection.send(crate::support::server::head("/api/mysql", 100));
     connection.send("{\"namespace\": ");
     let response = connection.response();
-    assert_eq!(
-        (response.status, response.header("retry-after")),
-        (503, vec!["2"]),
-        "{response:?}"
+    assert_eq!(response.status, 408, "{response:?}");
+    assert!(response.body.contains("did not arrive within 500ms"), "{response:?}");
+    rest(&server).get("/health").is(200);
+}
+
+fn huge() {
+    let server = Server::start(&[]);
+    let mut connection = Connection::plain(server.api().unwrap()).unwrap();
+    connection.send(
+        "POST /api/mysql HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5000000000\r\n\r\n",
     );
-    assert!(response.body.contains("no answer within 500ms"), "{response:?}");
+    assert_eq!(connection.response().status, 413);
     rest(&server).get("/health").is(200);
 }

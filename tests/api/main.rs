@@ -91,6 +91,10 @@ fn main() -> ExitCode {
         };
         cases.iter().map(trial)
     });
+    let full = Trial::ignorable_test(
+        "local::once_there_is_room_again_on_a_full_disk_claims_are_stored",
+        local::full,
+    );
     let tried = Trial::ignorable_test("document::schemathesis_finds_nothing", document::tried);
-    libtest_mimic::run(&args, rules.chain(cases).chain([tried]).collect()).exit_code()
+    libtest_mimic::run(&args, rules.chain(cases).chain([full, tried]).collect()).exit_code()
 }

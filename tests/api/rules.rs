@@ -38,6 +38,7 @@ pub const RULES: &[Rule] = &[
     ("only_json_is_read_and_not_too_much_of_it", bodies),
     ("a_claim_that_is_not_there_is_404", missing),
     ("claims_are_listed_page_by_page_each_once", pages),
+    ("a_list_loses_and_repeats_nothing_while_claims_come_and_go", churn),
     ("lists_are_filtered", filters),
     ("a_list_that_cannot_be_is_refused", bad_lists),
     ("a_disposable_claim_is_deleted_without_a_word", disposable),
@@ -52,6 +53,10 @@ pub const RULES: &[Rule] = &[
     ),
     ("what_is_not_there_and_what_cannot_be_done_is_a_problem", nowhere),
     ("the_status_is_the_whole_claim_and_no_secret", status),
+    (
+        "while_others_delete_it_a_claim_is_created_or_returned_or_to_be_asked_for_again",
+        comes_and_goes,
+    ),
     ("of_two_requests_at_once_one_creates_and_both_hear_of_it", races),
 ];
 
@@ -351,6 +356,64 @@ fn pages(world: &World) {
     }
 }
 
+fn churn(world: &World) {
+    for filter in ["", "&cell=payments"] {
+        let name = |number: usize| format!("{}-{number}", if filter.is_empty() { "all" } else { "some" });
+        for number in 0..8 {
+            world.ask(&name(number), json!({"environment": "dev"})).is(201);
+        }
+        let (mut seen, mut from, mut page) = (Vec::new(), String::new(), 0);
+        loop {
+            let told = world.list(&format!("&limit=2{filter}{from}")).is(200);
+            seen.extend(
+                told["claims"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|claim| claim["name"].as_str().unwrap().to_owned()),
+            );
+            let Some(next) = told["continue"].as_str() else { break };
+            from = format!("&continue={next}");
+            // What was seen goes, and something comes that belongs before it.
+            if page < 3 {
+                world.delete(&name(page)).is(204);
+                world
+                    .ask(&format!("aaa-{page}{}", name(page)), json!({"environment": "dev"}))
+                    .is(201);
+            }
+            page += 1;
+        }
+        seen.retain(|seen| seen.starts_with(if filter.is_empty() { "all" } else { "some" }));
+        let wanted: Vec<String> = (0..8).map(name).collect();
+        // A claim that is gone by now may be told, and each one once.
+        let kept: Vec<&String> = wanted.iter().filter(|name| seen.contains(name)).collect();
+        assert_eq!(seen.iter().collect::<Vec<_>>(), kept, "{seen:?}");
+        assert!((3..8).all(|number| seen.contains(&name(number))), "{seen:?}");
+        for number in 3..8 {
+            world.delete(&name(number)).is(204);
+        }
+    }
+}
+
+fn comes_and_goes(world: &World) {
+    thread::scope(|scope| {
+        for asked in 0..4 {
+            scope.spawn(move || {
+                for round in 0..30 {
+                    let name = format!("db-{}", round % 3);
+                    if asked % 2 == 0 {
+                        let told = world.ask(&name, json!({"environment": "dev"}));
+                        assert!([200, 201, 409].contains(&told.status), "{told:?}");
+                    } else {
+                        let told = world.delete(&name);
+                        assert!([202, 204, 404, 409].contains(&told.status), "{told:?}");
+                    }
+                }
+            });
+        }
+    });
+}
+
 fn filters(world: &World) {
     world.ask("one", json!({})).is(201);
     world.ask("two", json!({"tier": "c2", "ha": false})).is(201);
@@ -366,6 +429,7 @@ fn filters(world: &World) {
         ("&provider=oci", vec!["four", "two"]),
         ("&provider=oci&cell=payments&tier=C2", vec!["two"]),
         ("&provider=azure", vec![]),
+        ("&provider=&tier=&cell=archive", vec!["four"]),
     ] {
         let body = world.list(query).is(200);
         let seen: Vec<&str> = body["claims"]
@@ -397,15 +461,22 @@ fn bad_lists(world: &World) {
         .rest
         .get("/api/mysql?namespace=A&limit=0")
         .invalid(&["FieldInvalid namespace", "FieldInvalid limit"]);
-    for query in [
-        "&limit=many",
-        "&limit=-1",
-        "&limit=99999",
-        "&colour=red",
-        "&tier=C1&tier=C2",
-    ] {
+    for limit in ["many", "-1", "99999", "", "1.5"] {
+        world.list(&format!("&limit={limit}")).invalid(&["FieldInvalid limit"]);
+    }
+    for query in ["&colour=red", "&tier=C1&tier=C2"] {
         world.list(query).problem(400, "malformed");
     }
+    // What another namespace's list said is nothing here.
+    for number in 0..2 {
+        world.ask(&format!("db-{number}"), json!({})).is(201);
+    }
+    let next = world.list("&limit=1").is(200)["continue"].as_str().unwrap().to_owned();
+    world.list(&format!("&limit=1&continue={next}")).is(200);
+    let elsewhere = world
+        .rest
+        .get(&format!("/api/mysql?namespace=elsewhere&continue={next}"));
+    elsewhere.problem(404, "not-found");
     for from in ["", "x", "..", "0.%26limit=1", "../x", "%00"] {
         world.list(&format!("&continue={from}")).problem(404, "not-found");
     }

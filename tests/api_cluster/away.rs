@@ -5,13 +5,17 @@ use serde_json::json;
 use crate::support::cluster::apiserver::{ApiServer, User, await_answer};
 use crate::support::cluster::binaries::Binaries;
 use crate::support::cluster::platform::{definition_of_claims, path};
+use crate::support::cluster::team::claim;
 use crate::support::rest::{Rest, Told, database};
 use crate::support::server::{Server, eventually};
 use crate::{Case, Site, developer};
 
 pub const CASES: &[Case] = &[("before_anything_is_installed_it_says_what_to_install", not_installed)];
 
-pub const ALONE: &[Case] = &[("without_the_webhook_new_claims_wait", no_webhook)];
+pub const ALONE: &[Case] = &[
+    ("without_the_webhook_new_claims_wait", no_webhook),
+    ("what_the_cluster_does_not_take_is_passed_on_in_its_words", rejected),
+];
 
 fn later(told: Told) -> serde_json::Value {
     assert_eq!(told.response.header("retry-after"), ["2"]);
@@ -71,13 +75,13 @@ fn not_installed(site: &Site) {
         .ok();
     let ask = || api.call(User::Admin, "GET", &path("default", ""), None);
     await_answer("claims are served", ask, |answer| answer.code == 200);
-    let body = rest.post("/api/mysql", &asked).problem(500, "not-placed");
+    let body = rest.post("/api/mysql", &asked).problem(424, "not-placed");
     assert!(
         body["detail"].as_str().unwrap().contains("Tell your platform team"),
         "{body}"
     );
-    let again = rest.post("/api/mysql", &asked).is(200);
-    assert_eq!(again["placement"], serde_json::Value::Null);
+    // Asked again it is no better.
+    rest.post("/api/mysql", &asked).problem(424, "not-placed");
 
     api.kill();
     for told in [
@@ -92,4 +96,43 @@ fn not_installed(site: &Site) {
     }
     api.start_again();
     eventually("it is asked again", || rest.get("/api/mysql").status == 200);
+
+    // A list of which the cluster has forgotten what it was when it began.
+    for number in 0..3 {
+        let claim = claim(&format!("db-{number}"), json!({}));
+        api.call(User::Admin, "POST", &path("default", ""), Some(&claim)).ok();
+    }
+    let nexts = ["", "&cell=payments"].map(|filter| {
+        let page = rest.get(&format!("/api/mysql?limit=1{filter}")).is(200);
+        format!(
+            "/api/mysql?limit=1{filter}&continue={}",
+            page["continue"].as_str().unwrap()
+        )
+    });
+    let note = json!({"metadata": {"annotations": {"note": "x"}}});
+    api.call(User::Admin, "PATCH", &path("default", "db-0"), Some(&note))
+        .ok();
+    api.forget_history();
+    api.kill();
+    api.start_again();
+    for next in nexts {
+        let body = rest.get(&next).problem(410, "expired");
+        assert!(body["detail"].as_str().unwrap().contains("begin again"), "{body}");
+    }
+}
+
+fn rejected(site: &Site) {
+    let team = site.team("away-rejected");
+    let rest = site.account(&team.namespace, "developer", developer());
+    let outage = site.platform.unconfigure();
+    let body = rest
+        .post("/api/mysql", &database(&team.namespace, "orders-db", json!({})))
+        .problem(502, "rejected");
+    let detail = body["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("the cluster answers 422: ") && detail.contains("create.mysqlinstanceclaims"),
+        "{detail}"
+    );
+    assert_eq!(team.stored("orders-db"), None);
+    drop(outage);
 }

@@ -24,7 +24,7 @@ pub fn signed_in(site: &Site) -> Result<Completion, Failed> {
 
     browser.fill("#token", &developer);
     browser.press("Sign in");
-    // The catalog is not everybody's: it is for whoever may create claims somewhere.
+    // Without a namespace the catalog is for those who may create claims in all of them.
     browser.says("[role=alert]", "You may not do this");
     browser.fill("#ask-namespace", "portal");
     browser.press("Use this namespace");
@@ -37,6 +37,22 @@ pub fn signed_in(site: &Site) -> Result<Completion, Failed> {
     browser.press("Request database");
     browser.says("[role=status]", "Created and placed.");
     assert_eq!(team.claim("orders-db")["spec"]["parameters"]["provider"], "aws");
+
+    // The page is drawn anew only where something has changed that it shows, and what is open and has the focus stays.
+    browser.click("main details summary");
+    browser.keys("\u{e004}");
+    let focus = browser.focus();
+    team.kubectl(&["annotate", "mysqlinstanceclaim", "orders-db", "note=x"])
+        .ok();
+    browser.until(
+        "the page has seen the note",
+        "return document.querySelector('pre code')?.textContent.includes('note: x')",
+    );
+    assert_eq!(
+        browser.run("return document.querySelector('main details').open", Vec::new()),
+        true
+    );
+    assert_eq!(browser.focus(), focus);
 
     // Another tab, and another site's page, know nothing of it.
     assert_eq!(browser.run("return localStorage.length", Vec::new()), 0);

@@ -2,11 +2,14 @@
 
 use serde_json::{Value, json};
 
+use crate::support::cluster::apiserver::User;
 use crate::support::cluster::team::{ALLOW_DELETION, claim};
 use crate::support::rest::{Rest, database};
+use crate::support::server::eventually;
 use crate::{Case, Site, claims, developer, secrets};
 
 pub const CASES: &[Case] = &[
+    ("a_claim_that_is_not_deleted_after_all_is_as_it_was", taken_back),
     (
         "a_claim_that_is_being_deleted_is_neither_returned_nor_made_again",
         terminating,
@@ -70,6 +73,10 @@ fn annotated(site: &Site) {
     assert_eq!(now["spec"], made["spec"]);
     team.call("PATCH", "kept", Some(&json!({"metadata": {"finalizers": null}})))
         .ok();
+    // The word is for the claim that was looked at, and not for another one of its name.
+    let other = json!({"metadata": {"uid": made["metadata"]["uid"], "annotations": {ALLOW_DELETION: "true"}}});
+    team.placed("kept", json!({}));
+    assert_eq!(team.call("PATCH", "kept", Some(&other)).code, 422);
     // Somebody else has said the word.
     team.placed("allowed", json!({}));
     team.allow_deletion("allowed");
@@ -94,6 +101,8 @@ fn policy(site: &Site) {
         "{body}"
     );
     assert_eq!(team.claim("kept"), kept);
+    // Whoever has said the word needs no kubectl.
+    rest.delete("/api/mysql/writes-policy/kept?confirm=kept").is(204);
 }
 
 fn warnings(site: &Site) {
@@ -141,14 +150,56 @@ fn older(site: &Site) {
     for claim in claims {
         let name = claim["name"].as_str().unwrap();
         let before = rest.get(&format!("/api/status/mysql/older/{name}")).is(200);
-        let body = rest.post("/api/mysql", &database("older", name, json!({}))).is(200);
-        assert_eq!(
-            (&body["placement"], &body["reason"]),
-            (&Value::Null, &Value::Null),
-            "{name}"
-        );
+        rest.post("/api/mysql", &database("older", name, json!({})))
+            .problem(424, "not-placed");
         assert_eq!(rest.get(&format!("/api/status/mysql/older/{name}")).is(200), before);
     }
     rest.delete("/api/mysql/older/odd-text")
         .problem(409, "confirmation-required");
+}
+
+/// Somebody else's policy keeps everything: the annotation that allowed the deletion is taken back.
+fn taken_back(site: &Site) {
+    let team = site.team("writes-taken-back");
+    let rest = site.account(&team.namespace, "developer", developer());
+    let kept = team.placed("kept", json!({}));
+    let policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies";
+    let spec = json!({
+        "matchConstraints": {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": team.namespace}},
+            "resourceRules": [{
+                "apiGroups": ["db.platform.example.org"], "apiVersions": ["*"], "operations": ["DELETE"],
+                "resources": ["mysqlinstanceclaims"],
+            }],
+        },
+        "validations": [{"expression": "false", "message": "nothing is deleted this week", "reason": "Forbidden"}],
+    });
+    let post = |path: &str, spec: Value| {
+        let object = json!({"metadata": {"name": "freeze.example.org"}, "spec": spec});
+        site.platform.api.call(User::Admin, "POST", path, Some(&object)).ok();
+    };
+    post(policies, spec);
+    let binding = json!({"policyName": "freeze.example.org", "validationActions": ["Deny"]});
+    post(
+        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+        binding,
+    );
+    team.placed("probe", json!({"environment": "dev"}));
+    eventually("the policy is in force", || {
+        team.call("DELETE", "probe?dryRun=All", None).code == 403
+    });
+
+    let body = rest
+        .delete("/api/mysql/writes-taken-back/kept?confirm=kept")
+        .problem(403, "forbidden");
+    assert!(
+        body["detail"]
+            .as_str()
+            .unwrap()
+            .contains("nothing is deleted this week"),
+        "{body}"
+    );
+    let now = team.claim("kept");
+    assert_eq!(now["metadata"]["annotations"], kept["metadata"]["annotations"]);
+    assert_eq!(now["spec"], kept["spec"]);
 }

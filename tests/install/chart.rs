@@ -138,6 +138,10 @@ fn refused(cluster: &Cluster) {
         ("log.format=xml", "format"),
         ("api.enabled=true", "api.tlsSecretName"),
         ("api.tlsSecretName=idp-multicloud-ca", "tlsSecretName"),
+        (
+            "api.enabled=true,api.insecureHttp=true,api.tlsSecretName=tls",
+            "api.insecureHttp",
+        ),
     ] {
         for helm in HELMS {
             let set = format!("--set={set}");

@@ -158,6 +158,11 @@ impl Server {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it at once, as the kernel does when memory is short.
     pub fn kill(&mut self) {
         self.child.end();
