@@ -171,10 +171,10 @@ async fn bounded(State(api): State<Arc<Api>>, request: Request, next: Next) -> R
 fn welcome(api: &Api, request: &Request) -> Result<(), Problem> {
     if api.store.authenticates() {
         // Nobody's body is taken in who does not at least show a token.
-        return if request.method() == Method::POST {
-            token(request.headers()).map(drop)
-        } else {
+        return if request.body().is_end_stream() {
             Ok(())
+        } else {
+            token(request.headers()).map(drop)
         };
     }
     // Without authentication, a page of another site must not reach us by a name of its own.
