@@ -230,7 +230,7 @@ impl Metrics {
         );
         registry.register(
             "api_request_duration_seconds",
-            "Time from such a request's headers to its answer",
+            "Time from the headers of a request to the REST API or the portal to its answer",
             self.request_duration.clone(),
         );
         registry.register(

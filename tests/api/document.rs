@@ -15,6 +15,7 @@ pub const CASES: &[Case] = &[
     ("the_committed_document_is_the_one_that_is_served", committed),
     ("every_problem_is_documented_with_an_example", problems),
     ("every_problem_is_in_the_manual", manual),
+    ("every_proof_in_the_manual_is_a_case", proven),
 ];
 
 /// The document is true, whatever is asked.
@@ -78,4 +79,19 @@ fn manual() {
         Kind::ALL.len(),
         "manifests/rest.md has a problem too many"
     );
+}
+
+fn proven() {
+    let manual = include_str!("../../manifests/rest.md");
+    let security = manual.split("## ").find(|part| part.starts_with("Security")).unwrap();
+    let named: Vec<&str> = security.split('`').filter(|word| word.contains("::")).collect();
+    assert!(named.len() > 10, "{named:?}");
+    for name in named {
+        let (room, case) = name.split_once("::").unwrap();
+        let found = ["api", "api_cluster", "portal"].iter().any(|program| {
+            let file = format!("{}/tests/{program}/{room}.rs", env!("CARGO_MANIFEST_DIR"));
+            fs::read_to_string(file).is_ok_and(|source| source.contains(&format!("\"{case}\"")))
+        });
+        assert!(found, "there is no case {name}");
+    }
 }

@@ -70,7 +70,9 @@ fn on_embedded(rule: fn(&World)) {
 }
 
 fn main() -> ExitCode {
-    let args = Arguments::from_args();
+    let mut args = Arguments::from_args();
+    // They wait more than they work.
+    args.test_threads.get_or_insert(4);
     let rules = RULES.iter().map(|&(name, rule)| {
         Trial::test(format!("rules::{name}"), move || {
             on_embedded(rule);

@@ -23,58 +23,55 @@ const VIEWS: &[(&str, &str, &str)] = &[
     ("nowhere", "#/nothing", "There is no such page"),
 ];
 
-/// Every view, and what a form and a dialog look like when something is wrong, at every width and in both themes. `axe` is
-/// axe-core's script.
-pub fn accessible(desk: &Desk, axe: &str) {
+/// Every view, and what a form and a dialog look like when something is wrong, at every width. `axe` is axe-core's script.
+pub fn accessible(desk: &Desk, axe: &str, theme: Theme) {
     let browser = &desk.browser;
     desk.have("orders-db", json!({}));
     desk.have(
         "archive-db",
         json!({"tier": "C2", "ha": false, "cell": "archive", "environment": "dev"}),
     );
-    for theme in Theme::BOTH {
-        browser.theme(theme);
-        for width in [360, 768, 1280, 1600] {
-            // Between the two ends only whether it fits is asked, and that does not depend on the colours.
-            let judged = [360, 1600].contains(&width);
-            if !judged && theme == Theme::Dark {
-                continue;
-            }
-            browser.size(width, 900);
-            let look = |name: &str| {
-                let what = format!("{name}-{width}-{}", theme.word());
-                browser.picture(&what);
-                browser.assert_fits(&what);
-                if judged {
-                    browser.assert_accessible(axe, &what);
-                }
-            };
-            for (name, view, told) in VIEWS {
-                browser.goto(view);
-                browser.says("main", told);
-                look(name);
-            }
-            // A form with something wrong in it, and a decision that is none.
-            browser.goto("#/request");
-            browser.says("main", "Where it would go");
-            browser.fill("#namespace", "orders");
-            browser.fill("#storageGB", "10");
-            browser.says("#storageGB-error", "must be");
-            browser.press("Request database");
-            browser.says("#name-error", "is required");
-            look("refused");
-            browser.fill("#storageGB", "50");
-            browser.choose("#cell", "archive");
-            browser.click("#ha");
-            browser.says("main", "Nowhere: no candidate takes it.");
-            look("unschedulable");
-            // A dialog.
-            browser.goto("#/claims/orders/orders-db");
-            browser.press("Delete …");
-            browser.press("Delete");
-            browser.says("dialog", "stands for a database that is kept");
-            look("dialog");
+    browser.theme(theme);
+    for width in [360, 768, 1280, 1600] {
+        // Between the two ends only whether it fits is asked, and that does not depend on the colours.
+        let judged = [360, 1600].contains(&width);
+        if !judged && theme == Theme::Dark {
+            continue;
         }
+        browser.size(width, 900);
+        let look = |name: &str| {
+            let what = format!("{name}-{width}-{}", theme.word());
+            browser.picture(&what);
+            browser.assert_fits(&what);
+            if judged {
+                browser.assert_accessible(axe, &what);
+            }
+        };
+        for (name, view, told) in VIEWS {
+            browser.goto(view);
+            browser.says("main", told);
+            look(name);
+        }
+        // A form with something wrong in it, and a decision that is none.
+        browser.goto("#/request");
+        browser.says("main", "Where it would go");
+        browser.fill("#namespace", "orders");
+        browser.fill("#storageGB", "10");
+        browser.says("#storageGB-error", "must be");
+        browser.press("Request database");
+        browser.says("#name-error", "is required");
+        look("refused");
+        browser.fill("#storageGB", "50");
+        browser.choose("#cell", "archive");
+        browser.click("#ha");
+        browser.says("main", "Nowhere: no candidate takes it.");
+        look("unschedulable");
+        // A dialog.
+        browser.goto("#/claims/orders/orders-db");
+        browser.press("Delete …");
+        browser.press("Delete");
+        browser.says("dialog", "stands for a database that is kept");
+        look("dialog");
     }
 }
 

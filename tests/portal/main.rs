@@ -26,7 +26,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use support::browser::{Browser, axe};
+use support::browser::{Browser, Theme, axe};
 use support::rest::{Rest, database};
 use support::server::{Server, binary};
 
@@ -86,18 +86,20 @@ fn run(case: impl FnOnce(&Desk)) -> Result<Completion, Failed> {
 
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
-    // A browser takes more of a machine than a test does.
-    args.test_threads.get_or_insert(2);
+    // They wait more than they work.
+    args.test_threads.get_or_insert(4);
     let rooms: [(&str, &[Case]); 2] = [("uses", uses::CASES), ("looks", looks::CASES)];
     let trials = rooms.into_iter().flat_map(|(room, cases)| {
         let trial = move |&(name, case): &Case| Trial::ignorable_test(format!("{room}::{name}"), move || run(case));
         cases.iter().map(trial)
     });
-    let axe = Trial::ignorable_test("looks::axe_finds_nothing_at_any_width_in_either_theme", || {
-        match axe() {
-            Ok(axe) => run(|desk| looks::accessible(desk, &axe)),
+    let axes = Theme::BOTH.map(|theme| {
+        let name = format!("looks::axe_finds_nothing_at_any_width_where_it_is_{}", theme.word());
+        Trial::ignorable_test(name, move || match axe() {
+            Ok(axe) => run(|desk| looks::accessible(desk, &axe, theme)),
             Err(missing) => missing.verdict(),
-        }
+        })
     });
-    libtest_mimic::run(&args, trials.chain([axe]).collect()).exit_code()
+    // The longest first.
+    libtest_mimic::run(&args, axes.into_iter().chain(trials).collect()).exit_code()
 }

@@ -6,10 +6,11 @@
 //! is another client.
 
 use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
-use std::{fs, io};
 
 use libtest_mimic::{Completion, Failed};
 
@@ -212,10 +213,13 @@ impl Module {
         let (program, stamp) = (self.out.join(name), self.out.join(format!("{name}.go.sum")));
         let broken = |error: String| Absent::Broken(format!("{name} cannot be built: {}", error.trim()));
         let sums = self.sources(name).map_err(|error| broken(error.to_string()))?;
+        fs::create_dir_all(&self.out).map_err(|error| broken(error.to_string()))?;
+        // Another test program may want it at the same time.
+        let lock = File::create(self.out.join(format!("{name}.lock"))).and_then(|file| file.lock().map(|()| file));
+        let _lock = lock.map_err(|error| broken(error.to_string()))?;
         if program.is_file() && fs::read(&stamp).is_ok_and(|built| built == sums) {
             return Ok(program);
         }
-        fs::create_dir_all(&self.out).map_err(|error| broken(error.to_string()))?;
         eprintln!("building {package} from tests/tools into {} …", program.display());
         let began = Instant::now();
         let mut go = self.go();
