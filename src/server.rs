@@ -43,6 +43,9 @@ const IDLE: Duration = Duration::from_mins(2);
 /// How long after the last request's time is up its answer may still take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How long the end waits for what is half done in the store: three answers of the API server, at most.
+const UNSETTLED: Duration = Duration::from_secs(15);
+
 /// What a running server shares between its requests.
 #[derive(Debug)]
 pub struct State {
@@ -140,6 +143,7 @@ pub async fn run(
     watch::start(&state, Arc::clone(&certificates), folder)?;
     let mut serving = tokio::task::JoinSet::new();
     let limited = || Limited::new(NoDelayAcceptor::new(), limits.connections, Arc::clone(&state));
+    let api = listeners.api.as_ref().map(|rest| Arc::clone(&rest.api));
     let rest = listeners.api.map(|rest| {
         let router = api::router(&rest.api, portal::router());
         (rest.listener, rest.tls, router)
@@ -178,6 +182,11 @@ pub async fn run(
     handle.graceful_shutdown(Some(state.request_timeout.saturating_add(LAST_WORDS)));
     while let Some(stopped) = serving.join_next().await {
         stopped.map_err(io::Error::other)??;
+    }
+    if let Some(api) = api
+        && tokio::time::timeout(UNSETTLED, api.store.settled()).await.is_err()
+    {
+        tracing::error!("a deletion is still under way: see whether its claim has the annotation that allows it");
     }
     tracing::info!("ended");
     telemetry::flush();

@@ -240,7 +240,7 @@ mod tests {
             let fault = fault_of(&text);
             assert!(fault.contains(what), "{fault}");
             assert!(
-                start.elapsed() < Duration::from_secs(5),
+                start.elapsed() < Duration::from_mins(1),
                 "{fault}: {:?}",
                 start.elapsed()
             );

@@ -212,6 +212,7 @@ impl<'a> Placed<'a> {
             placement: Placement::of(claim)?,
             reason: reason
                 .and_then(Value::as_str)
+                .filter(|text| text.starts_with('{'))
                 .and_then(|text| RawValue::from_string(text.to_owned()).ok()),
             differs,
             warnings,

@@ -15,6 +15,7 @@ use super::problem::{Kind, Problem, problems};
 use super::request::Named;
 use super::{Api, json};
 use crate::claim::Shown;
+use crate::store::deletion::is_allowed;
 use crate::store::{Deleted, Key, StoreError};
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -75,7 +76,7 @@ pub(super) async fn delete(
     }
     let deleted = match api.store.delete(&caller, &key, &found, !disposable).await {
         // The cluster keeps more than we were told, and the caller has said the word.
-        Err(StoreError::Forbidden(_)) if disposable && confirm.is_some() => {
+        Err(StoreError::Forbidden(_)) if disposable && confirm.is_some() && !is_allowed(&found) => {
             api.store.delete(&caller, &key, &found, true).await
         }
         deleted => deleted,

@@ -145,9 +145,9 @@ async fn bounded(State(api): State<Arc<Api>>, request: Request, next: Next) -> R
     if let Err(problem) = welcome(&api, &request) {
         return problem.into_response();
     }
-    let until = Instant::now() + api.timeout;
+    let started = Instant::now();
     let (head, body) = request.into_parts();
-    let body = match tokio::time::timeout_at(until.into(), whole(body)).await {
+    let body = match tokio::time::timeout(api.timeout, whole(body)).await {
         Ok(Ok(body)) => body,
         Ok(Err(problem)) => return problem.into_response(),
         Err(_) => {
@@ -156,7 +156,7 @@ async fn bounded(State(api): State<Arc<Api>>, request: Request, next: Next) -> R
         }
     };
     let answered = next.run(Request::from_parts(head, Body::from(body)));
-    tokio::time::timeout_at(until.into(), answered)
+    tokio::time::timeout(api.timeout.saturating_sub(started.elapsed()), answered)
         .await
         .unwrap_or_else(|_| {
             let why = format!(

@@ -89,7 +89,7 @@ fn fits(claim: &Value, asked: &[(&str, String)]) -> bool {
 /// Some of the claims.
 #[derive(Serialize, ToSchema)]
 struct Listed<'a> {
-    /// By namespace and name.
+    /// In an order that stays the same, a namespace's together.
     claims: Vec<Summary<'a>>,
     /// Where the next page begins: give it as `?continue=`. None on the last one.
     #[serde(rename = "continue")]

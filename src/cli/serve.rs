@@ -178,11 +178,12 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
         Some(address) => {
             let (store, place) = open_store(&args, address.ip(), &catalog, &metrics, &settings).await?;
             // None at all, as the chart says it.
-            let disposable = args.disposable_environments.iter().filter(|name| !name.is_empty());
+            let disposable = args.disposable_environments.iter().map(|name| name.trim());
+            let disposable = disposable.filter(|name| !name.is_empty()).map(str::to_owned);
             let api = Api {
                 store,
                 catalog: Arc::clone(&catalog),
-                disposable: Disposable(disposable.cloned().collect()),
+                disposable: Disposable(disposable.collect()),
                 timeout: args.request_timeout,
                 metrics: Arc::clone(&metrics),
             };

@@ -91,7 +91,9 @@ function build(list, signal, found) {
       draw();
       refreshTimes(list);
     } catch (error) {
-      if (!signal.aborted && !stale.hasChildNodes()) fill(stale, problem(error));
+      if (signal.aborted || (stale.dataset.of === String(error.status) && stale.hasChildNodes())) return;
+      stale.dataset.of = String(error.status);
+      fill(stale, problem(error));
     }
   });
 }

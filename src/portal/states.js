@@ -31,7 +31,13 @@ export function problem(error, again) {
     told.requestId && h('p', { class: 'faint' }, 'Request id: ', h('code', {}, told.requestId)),
     again && h('button', { type: 'button', onclick: again }, 'Try again'));
   // Once something else is shown, there is nothing to try again.
-  if (waits) setTimeout(() => box.isConnected && again(), told.retryAfter * 1000);
+  // Nor is whoever is in the box to lose their place: there is the button.
+  const retry = () => {
+    if (!box.isConnected) return;
+    if (box.contains(document.activeElement)) setTimeout(retry, told.retryAfter * 1000);
+    else again();
+  };
+  if (waits) setTimeout(retry, told.retryAfter * 1000);
   return box;
 }
 
@@ -62,11 +68,12 @@ export function notice(kind, title, ...children) {
 /** Runs `work` again and again while the tab is visible: after five seconds, or longer where it takes its time. */
 export function whileVisible(signal, work) {
   const LEAST = 5000;
+  const MOST = 30_000;
   const tick = async () => {
     if (signal.aborted) return;
     const began = performance.now();
     if (!document.hidden) await work();
-    if (!signal.aborted) setTimeout(tick, Math.max(LEAST, 10 * (performance.now() - began)));
+    if (!signal.aborted) setTimeout(tick, Math.min(MOST, Math.max(LEAST, 10 * (performance.now() - began))));
   };
   setTimeout(tick, LEAST);
 }

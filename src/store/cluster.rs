@@ -7,17 +7,21 @@
 
 mod answer;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use http_body_util::BodyExt;
 use kube::client::Body;
 use kube::config::AuthInfo;
 use kube::{Client, Config};
 use serde_json::{Value, json};
+use tokio::sync::RwLock;
 
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, Request};
 
 use self::answer::Answer;
-use super::deletion::{ALLOW, ALLOWED};
+use super::deletion::{ALLOW, ALLOWED, annotation};
 use super::{Caller, Created, Deleted, Existence, Key, Page, StoreError, Wanted};
 use crate::admission::API_FIELD_MANAGER;
 use crate::claim::{GROUP, VERSION};
@@ -31,6 +35,9 @@ const CHUNK: usize = 500;
 /// How many times it is asked for one page. A filter that hardly any claim passes gives a short page, not a late one.
 const MOST_CHUNKS: usize = 10;
 
+/// How long the API server may take for one answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
@@ -41,6 +48,8 @@ const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
+    /// Read by everything that is not to end half done.
+    unsettled: Arc<RwLock<()>>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -60,7 +69,10 @@ impl Cluster {
         // Whoever asks has a deadline, and is told when to try again.
         config.default_retry = false;
         let client = crate::catalog::cluster::client(config)?;
-        Ok(Self { client })
+        Ok(Self {
+            client,
+            unsettled: Arc::default(),
+        })
     }
 
     pub(super) async fn create(&self, caller: &Caller, key: &Key, claim: &Value) -> Result<Created, StoreError> {
@@ -154,8 +166,13 @@ impl Cluster {
         let (namespace, name) = (Some(key.namespace()), Some(key.name()));
         self.may(caller, "delete", namespace, name).await?;
         // From here on it is done to the end, whether or not somebody still waits for the answer.
+        let before = annotation(found).cloned().unwrap_or_default();
+        let unsettled = Arc::clone(&self.unsettled).read_owned().await;
         let (cluster, caller, key) = (self.clone(), caller.clone(), key.clone());
-        let done = tokio::spawn(async move { cluster.allowed_and_deleted(&caller, &key, &uid).await });
+        let done = tokio::spawn(async move {
+            let _unsettled = unsettled;
+            cluster.allowed_and_deleted(&caller, &key, &uid, &before).await
+        });
         match done.await {
             Ok(deleted) => deleted,
             // As if it had happened here, where a panic is counted and answered.
@@ -163,23 +180,45 @@ impl Cluster {
         }
     }
 
-    /// Annotates the claim that its deletion is wanted, and deletes it; a claim that is not deleted is as it was.
-    async fn allowed_and_deleted(&self, caller: &Caller, key: &Key, uid: &Value) -> Result<Deleted, StoreError> {
-        self.annotate(caller, key, uid, &ALLOWED.into()).await?;
-        let refused = match self.deleted(caller, key, uid).await {
-            Ok(deleted) => return Ok(deleted),
-            Err(refused) => refused,
+    /// Waits until nothing is half done.
+    pub(super) async fn settled(&self) {
+        let _ = self.unsettled.write().await;
+    }
+
+    /// Annotates the claim that its deletion is wanted, and deletes it. The annotation of one that is not deleted is as it was
+    /// `before`.
+    async fn allowed_and_deleted(
+        &self,
+        caller: &Caller,
+        key: &Key,
+        uid: &Value,
+        before: &Value,
+    ) -> Result<Deleted, StoreError> {
+        let refused = match self.annotate(caller, key, uid, &ALLOWED.into()).await {
+            Ok(()) => match self.deleted(caller, key, uid).await {
+                Ok(deleted) => return Ok(deleted),
+                Err(refused) => refused,
+            },
+            // It may have been written all the same.
+            Err(away @ StoreError::Unavailable(_)) => away,
+            Err(refused) => return Err(refused),
         };
-        let Err(why) = self.annotate(caller, key, uid, &Value::Null).await else {
+        // A claim that is gone, or another one by now, has nothing of ours.
+        let nothing = |error: &StoreError| matches!(error, StoreError::NotFound(_) | StoreError::Changed(_));
+        if nothing(&refused) {
             return Err(refused);
+        }
+        let why = match self.annotate(caller, key, uid, before).await {
+            Ok(()) => return Err(refused),
+            Err(why) if nothing(&why) => return Err(refused),
+            Err(why) => why,
         };
         tracing::error!(
             namespace = key.namespace(),
             name = key.name(),
-            "a claim was not deleted, and its annotation {ALLOW} is not taken back: {why}"
+            "a claim was not deleted, and its annotation {ALLOW} may not be taken back: {why}"
         );
-        let told =
-            format!("{refused}; and its annotation {ALLOW} could not be taken back: take it off, or delete it again");
+        let told = format!("{refused}; and its annotation {ALLOW} may stand: take it off, or delete the claim again");
         Err(match refused {
             StoreError::Unavailable(_) => StoreError::Unavailable(told),
             StoreError::Forbidden(_) => StoreError::Forbidden(told),
@@ -291,13 +330,18 @@ impl Cluster {
             tracing::warn!("the API server cannot be asked: {why}");
             StoreError::Unavailable("the API server cannot be reached; try again".to_owned())
         };
-        let response = self.client.send(request).await.map_err(|error| {
-            let why = crate::catalog::cluster::because(&error);
-            away(&why)
-        })?;
-        let (head, body) = response.into_parts();
-        let body = body.collect().await.map_err(|error| away(&error))?;
-        Ok(Answer::new(&head, &body.to_bytes()))
+        let answered = async {
+            let response = self.client.send(request).await.map_err(|error| {
+                let why = crate::catalog::cluster::because(&error);
+                away(&why)
+            })?;
+            let (head, body) = response.into_parts();
+            let body = body.collect().await.map_err(|error| away(&error))?;
+            Ok(Answer::new(&head, &body.to_bytes()))
+        };
+        tokio::time::timeout(PATIENCE, answered)
+            .await
+            .unwrap_or_else(|_| Err(away(&"it does not answer")))
     }
 }
 

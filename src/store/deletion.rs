@@ -20,7 +20,17 @@ impl Disposable {
     #[must_use]
     pub fn has(&self, claim: &Value) -> bool {
         let environment = claim.pointer("/spec/parameters/environment").and_then(Value::as_str);
-        let annotation = claim.pointer("/metadata/annotations").and_then(|all| all.get(ALLOW));
-        environment.is_some_and(|name| self.0.contains(name)) || annotation.is_some_and(|value| value == ALLOWED)
+        environment.is_some_and(|name| self.0.contains(name)) || is_allowed(claim)
     }
+}
+
+/// Whether somebody has said on `claim` that it may be deleted.
+#[must_use]
+pub fn is_allowed(claim: &Value) -> bool {
+    annotation(claim).is_some_and(|value| value == ALLOWED)
+}
+
+/// What the annotation says.
+pub(super) fn annotation(claim: &Value) -> Option<&Value> {
+    claim.pointer("/metadata/annotations")?.get(ALLOW)
 }

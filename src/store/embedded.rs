@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Instant, SystemTime};
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -64,11 +64,19 @@ pub struct Embedded {
     admission: Arc<Admission>,
 }
 
-/// The file, opened. After an error of the disk it has to be opened anew; none while that fails.
+/// The file.
 #[derive(Debug)]
 struct File {
     path: PathBuf,
-    database: RwLock<Option<Database>>,
+    opened: RwLock<Opened>,
+}
+
+/// The file, opened. After an error of the disk it has to be opened anew; none while that fails.
+#[derive(Debug)]
+struct Opened {
+    database: Option<Database>,
+    /// How often it was opened.
+    times: u64,
 }
 
 /// What a claim has to pass before it is stored.
@@ -92,7 +100,10 @@ impl Embedded {
         Ok(Self {
             file: Arc::new(File {
                 path: file.to_owned(),
-                database: RwLock::new(Some(database)),
+                opened: RwLock::new(Opened {
+                    database: Some(database),
+                    times: 1,
+                }),
             }),
             admission: Arc::new(Admission {
                 catalog,
@@ -105,14 +116,19 @@ impl Embedded {
     pub(super) async fn create(&self, caller: &Caller, key: &Key, claim: Value) -> Result<Created, StoreError> {
         let (admission, key, request) = (Arc::clone(&self.admission), key.clone(), caller.request.clone());
         self.blocking(move |database| {
+            // As long as it is there, admission has nothing to decide.
+            let at = (key.namespace(), key.name());
+            let taken = || StoreError::AlreadyExists(format!("{} exists already", key.shown()));
+            if database.begin_read()?.open_table(CLAIMS)?.get(at)?.is_some() {
+                return Err(taken().into());
+            }
             let (mut claim, warnings) = admission.placed(&claim, &request)?;
             let transaction = database.begin_write()?;
             let written = next(&transaction)?;
             {
                 let mut claims = transaction.open_table(CLAIMS)?;
-                let at = (key.namespace(), key.name());
                 if claims.get(at)?.is_some() {
-                    return Err(StoreError::AlreadyExists(format!("{} exists already", key.shown())).into());
+                    return Err(taken().into());
                 }
                 if let Some(metadata) = claim.get_mut("metadata").and_then(Value::as_object_mut) {
                     let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
@@ -223,32 +239,37 @@ impl Embedded {
 impl File {
     /// Does `work`; once more with the file opened anew, where an error of the disk has closed it before.
     fn work<T>(&self, work: impl Fn(&Database) -> Result<T, Failure>) -> Result<T, StoreError> {
-        let closed = || Failure::Redb(redb::Error::PreviousIo);
         let once = || {
-            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
-            database.as_ref().map_or_else(|| Err(closed()), &work)
+            let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+            let closed = || Err(Failure::Redb(redb::Error::PreviousIo));
+            (opened.database.as_ref().map_or_else(closed, &work), opened.times)
         };
         let worked = match once() {
-            Err(Failure::Redb(redb::Error::PreviousIo | redb::Error::DatabaseClosed)) => {
-                self.reopen()?;
-                once()
+            (Err(Failure::Redb(redb::Error::PreviousIo | redb::Error::DatabaseClosed)), times) => {
+                self.reopen(times)?;
+                once().0
             }
-            worked => worked,
+            (worked, _) => worked,
         };
         worked.map_err(StoreError::from)
     }
 
-    fn reopen(&self) -> Result<(), StoreError> {
-        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+    /// Opens the file anew, unless somebody has since it was opened so many `times`.
+    fn reopen(&self, times: u64) -> Result<(), StoreError> {
+        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        if opened.times != times && opened.database.is_some() {
+            return Ok(());
+        }
         // The lock on the file goes with it.
-        *database = None;
-        let opened = open(&self.path).map_err(|error| {
+        opened.database = None;
+        let database = open(&self.path).map_err(|error| {
             let why = because(&error);
             tracing::error!("{why}");
-            StoreError::Unavailable(format!("{why}; nothing was stored"))
+            StoreError::Unavailable(why)
         })?;
         tracing::info!("the store's file was opened anew");
-        *database = Some(opened);
+        opened.database = Some(database);
+        opened.times += 1;
         Ok(())
     }
 }
@@ -264,12 +285,14 @@ fn open(file: &Path) -> Result<Database, OpenError> {
         }
         error => unusable(error.into()),
     })?;
-    let format = prepare(&database).map_err(unusable)?;
-    if format != FORMAT.1 {
-        let file = file.to_owned();
-        return Err(OpenError::Later { file, format });
+    match format(&database).map_err(unusable)? {
+        Some(format) if format == FORMAT.1 => Ok(database),
+        Some(format) => Err(OpenError::Later {
+            file: file.to_owned(),
+            format,
+        }),
+        None => Err(OpenError::Foreign(file.to_owned())),
     }
-    Ok(database)
 }
 
 impl Admission {
@@ -304,22 +327,21 @@ impl Admission {
     }
 }
 
-/// Makes the tables of a new file; gives the format of the file.
-fn prepare(database: &Database) -> Result<u64, redb::Error> {
-    let transaction = database.begin_write()?;
-    let format = {
-        let mut facts = transaction.open_table(FACTS)?;
-        let format = facts.get(FORMAT.0)?.map(|found| found.value());
-        if let Some(format) = format {
-            format
-        } else {
-            facts.insert(FORMAT.0, FORMAT.1)?;
-            transaction.open_table(CLAIMS)?;
-            FORMAT.1
-        }
-    };
-    transaction.commit()?;
-    Ok(format)
+/// The format of the file; a new one gets ours. None where the file is somebody else's.
+fn format(database: &Database) -> Result<Option<u64>, redb::Error> {
+    let reading = database.begin_read()?;
+    match reading.open_table(FACTS) {
+        Ok(facts) => return Ok(facts.get(FORMAT.0)?.map(|found| found.value())),
+        Err(TableError::TableDoesNotExist(_)) if reading.list_tables()?.next().is_none() => {}
+        Err(TableError::TableDoesNotExist(_) | TableError::TableTypeMismatch { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    drop(reading);
+    let writing = database.begin_write()?;
+    writing.open_table(FACTS)?.insert(FORMAT.0, FORMAT.1)?;
+    writing.open_table(CLAIMS)?;
+    writing.commit()?;
+    Ok(Some(FORMAT.1))
 }
 
 /// Counts one more write.
@@ -375,7 +397,7 @@ impl From<Failure> for StoreError {
             Failure::Redb(error) => {
                 tracing::error!("the store's file cannot be used: {error}");
                 Self::Unavailable(format!(
-                    "the store's file cannot be used ({error}); nothing was stored. Is there room on the disk? Try again"
+                    "the store's file cannot be used ({error}); is there room on the disk? Ask again: that does no harm"
                 ))
             }
         }

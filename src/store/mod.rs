@@ -116,7 +116,7 @@ pub struct Created {
     pub warnings: Vec<String>,
 }
 
-/// Some of the claims, in the order of namespace and name.
+/// Some of the claims, in an order that stays the same.
 #[derive(Debug, Default)]
 pub struct Page {
     /// The claims.
@@ -260,6 +260,15 @@ impl Store {
         match self {
             Self::Cluster(cluster) => cluster.delete(caller, key, claim, allow).await,
             Self::Embedded(embedded) => embedded.delete(key, claim).await,
+        }
+    }
+
+    /// Waits until nothing is half done that nobody waits for any more.
+    pub async fn settled(&self) {
+        match self {
+            Self::Cluster(cluster) => cluster.settled().await,
+            // Each write is done at once or not at all.
+            Self::Embedded(_) => {}
         }
     }
 

@@ -402,10 +402,13 @@ fn comes_and_goes(world: &World) {
                 for round in 0..30 {
                     let name = format!("db-{}", round % 3);
                     if asked % 2 == 0 {
-                        let told = world.ask(&name, json!({"environment": "dev"}));
+                        let told = world.ask(
+                            &name,
+                            json!({"environment": if round % 2 == 0 { "dev" } else { "prod" }}),
+                        );
                         assert!([200, 201, 409].contains(&told.status), "{told:?}");
                     } else {
-                        let told = world.delete(&name);
+                        let told = world.delete(&format!("{name}?confirm={name}"));
                         assert!([202, 204, 404, 409].contains(&told.status), "{told:?}");
                     }
                 }

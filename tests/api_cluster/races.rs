@@ -21,6 +21,8 @@ pub const CASES: &[Case] = &[
 fn kubectl(site: &Site) {
     let team = site.team("races-kubectl");
     let rest = site.account(&team.namespace, "developer", developer());
+    // kubectl takes its time before it writes; ours waits for a little less or more, so that each is first at times.
+    let (mut wait, mut ours, mut theirs) = (60_u64, 0, 0);
     for round in 0..100 {
         let name = format!("race-{round}");
         // Equal ones, and different ones, in turn; by either kind of apply.
@@ -32,8 +34,7 @@ fn kubectl(site: &Site) {
         };
         let (ran, told) = thread::scope(|scope| {
             let ran = scope.spawn(|| team.send(kind, &applied));
-            // kubectl takes its time before it writes.
-            thread::sleep(std::time::Duration::from_millis(40 + round * 7 % 90));
+            thread::sleep(std::time::Duration::from_millis(wait));
             let told = rest.post("/api/mysql", &database(&team.namespace, &name, json!({})));
             (ran.join().unwrap(), told)
         });
@@ -41,6 +42,11 @@ fn kubectl(site: &Site) {
         let gb = stored["spec"]["parameters"]["storageGB"].clone();
         let was_created = told.status == 201;
         let body = told.is(if was_created { 201 } else { 200 });
+        (wait, ours, theirs) = if was_created {
+            (wait + 7, ours + 1, theirs)
+        } else {
+            (wait.saturating_sub(7), ours, theirs + 1)
+        };
         if was_created {
             // Ours was first: kubectl is told so, or changes it in its own name, which is its right.
             assert_eq!(body["reason"]["request"]["storageGB"], 50);
@@ -58,6 +64,10 @@ fn kubectl(site: &Site) {
             );
         }
     }
+    assert!(
+        ours >= 10 && theirs >= 10,
+        "ours was first {ours} times, kubectl's {theirs} times"
+    );
 }
 
 /// Why a claim is made by a plain create: with server-side apply, by a manager that carries a digest of the request and

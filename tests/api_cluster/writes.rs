@@ -162,7 +162,17 @@ fn older(site: &Site) {
 fn taken_back(site: &Site) {
     let team = site.team("writes-taken-back");
     let rest = site.account(&team.namespace, "developer", developer());
-    let kept = team.placed("kept", json!({}));
+    team.placed("kept", json!({}));
+    team.kubectl(&[
+        "annotate",
+        "mysqlinstanceclaim",
+        "kept",
+        &format!("{ALLOW_DELETION}=false"),
+    ])
+    .ok();
+    let kept = team.claim("kept");
+    team.placed("allowed", json!({}));
+    team.allow_deletion("allowed");
     let policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies";
     let spec = json!({
         "matchConstraints": {
@@ -202,4 +212,8 @@ fn taken_back(site: &Site) {
     let now = team.claim("kept");
     assert_eq!(now["metadata"]["annotations"], kept["metadata"]["annotations"]);
     assert_eq!(now["spec"], kept["spec"]);
+    // Somebody else's word stays.
+    rest.delete("/api/mysql/writes-taken-back/allowed?confirm=allowed")
+        .problem(403, "forbidden");
+    assert_eq!(team.claim("allowed")["metadata"]["annotations"][ALLOW_DELETION], "true");
 }

@@ -200,10 +200,10 @@ fn settings(cluster: &Cluster) {
     ];
     let text = rendered(cluster, Road::Helm4, &args);
     assert!(!text.contains(shipped), "{text}");
-    // A matchCondition, a policy, and both servers.
-    assert_eq!(text.matches(account).count(), 4);
+    // A matchCondition, a policy, and the servers.
+    assert_eq!(text.matches(account).count(), 3);
     assert_eq!(text.matches(&format!("group in ['{group}']")).count(), 1);
-    assert_eq!(text.matches(&format!("- \"--operator-group={group}\"")).count(), 2);
+    assert_eq!(text.matches(&format!("- \"--operator-group={group}\"")).count(), 1);
     assert_eq!(text.matches("variables.environment in ['dev', 'sandbox']").count(), 1);
     assert_eq!(text.matches("--disposable-environments=dev,sandbox").count(), 1);
     let none = rendered(cluster, Road::Helm4, &["--set=disposableEnvironments=null"]);

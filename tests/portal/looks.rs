@@ -1,4 +1,4 @@
-//! How it looks and reads: to axe-core, at every width, in both themes; and what its files may do.
+//! How it looks and reads: to axe-core, at the narrowest and the widest, in both themes; and what its files may do.
 
 use serde_json::json;
 
