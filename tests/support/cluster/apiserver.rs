@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 
 use super::binaries::Binaries;
 use super::pki::Authority;
-use super::process::{Process, without_proxy};
+use super::process::{Process, thrifty, without_proxy};
 use crate::support::guard::Guard;
 use crate::support::server::SOON;
 
@@ -437,6 +437,7 @@ impl ApiServer {
             command.env_remove(name);
         }
         without_proxy(command);
+        thrifty(command);
         command.env("KUBECONFIG", self.kubeconfig(user));
         command.env("KUBECACHEDIR", self.dir.path().join("cache"));
         // Helm's own caches and settings, and anything that kubectl would keep.

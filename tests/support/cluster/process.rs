@@ -14,6 +14,11 @@ pub fn without_proxy(command: &mut Command) {
     }
 }
 
+/// Has a program of Go's spend memory, of which there is plenty, rather than the processor on collecting it.
+pub fn thrifty(command: &mut Command) {
+    command.env("GOGC", "400");
+}
+
 /// A running program; killed when dropped, and also if the test run is.
 pub struct Process {
     child: Guarded,
@@ -25,6 +30,7 @@ impl Process {
     pub fn start(mut command: Command, log: &Path) -> Self {
         let file = File::create(log).unwrap();
         without_proxy(&mut command);
+        thrifty(&mut command);
         command
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
