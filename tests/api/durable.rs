@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::rest::{Rest, database};
+use crate::support::rest::{Rest, database, name_of};
 use crate::support::server::{Server, eventually};
 use crate::{Case, rest};
 
@@ -119,20 +119,16 @@ fn killed() {
 /// Fails unless what was acknowledged is there, once, as it was, and what was deleted is not.
 fn assert_kept(rest: &Rest, acknowledged: &BTreeMap<String, Option<Value>>) {
     let mut listed = BTreeMap::new();
-    let mut from = String::new();
-    loop {
-        let page = rest.get(&format!("/api/mysql?limit=1000{from}")).is(200);
-        for claim in page["claims"].as_array().unwrap() {
-            let name = claim["name"].as_str().unwrap().to_owned();
-            assert_eq!(
-                (&claim["stage"], &claim["provider"]),
-                (&json!("placed"), &json!("aws")),
-                "{claim}"
-            );
-            assert!(listed.insert(name, claim.clone()).is_none(), "twice: {claim}");
-        }
-        let Some(next) = page["continue"].as_str() else { break };
-        from = format!("&continue={next}");
+    for claim in rest.pages("limit=1000").into_iter().flatten() {
+        assert_eq!(
+            (&claim["stage"], &claim["provider"]),
+            (&json!("placed"), &json!("aws")),
+            "{claim}"
+        );
+        assert!(
+            listed.insert(name_of(&claim), claim.clone()).is_none(),
+            "twice: {claim}"
+        );
     }
     for (name, created) in acknowledged {
         assert_eq!(listed.contains_key(name), created.is_some(), "{name}");

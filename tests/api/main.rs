@@ -12,6 +12,7 @@
 #[path = "../support"]
 mod support {
     pub mod guard;
+    pub mod missing;
     pub mod rest;
     pub mod schemathesis;
     pub mod server;

@@ -5,7 +5,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::rest::{Rest, Told, database};
+use crate::support::rest::{Rest, Told, database, name_of};
 
 /// A store with nothing of ours in it but what a case puts there, and somebody who may do everything in one namespace.
 pub struct World {
@@ -341,17 +341,13 @@ fn pages(world: &World) {
     }
     let all: Vec<String> = (0..7).map(|number| format!("db-{number}")).collect();
     for limit in [1, 2, 3, 6, 7, 8] {
-        let mut seen = Vec::new();
-        let mut from = String::new();
-        loop {
-            let page = world.list(&format!("&limit={limit}{from}")).is(200);
-            let claims = page["claims"].as_array().unwrap();
-            assert!(claims.len() <= limit);
-            seen.extend(claims.iter().map(|claim| claim["name"].as_str().unwrap().to_owned()));
-            let Some(next) = page["continue"].as_str() else { break };
-            assert_eq!(claims.len(), limit);
-            from = format!("&continue={next}");
-        }
+        let pages = world
+            .rest
+            .pages(&format!("namespace={}&limit={limit}", world.namespace));
+        assert!(pages.iter().all(|page| page.len() <= limit), "{limit}");
+        let (_, full) = pages.split_last().unwrap();
+        assert!(full.iter().all(|page| page.len() == limit), "{limit}");
+        let seen: Vec<String> = pages.iter().flatten().map(name_of).collect();
         assert_eq!(seen, all, "{limit}");
     }
 }

@@ -6,6 +6,7 @@ use crate::support::cluster::apiserver::User;
 use crate::support::cluster::platform::path;
 use crate::support::cluster::team::claim;
 use crate::support::cluster::writers;
+use crate::support::rest::name_of;
 use crate::{Case, Site, developer};
 
 pub const CASES: &[Case] = &[
@@ -41,18 +42,13 @@ fn all(site: &Site) {
     }
     let rest = site.developer_of_the_platform();
     for query in ["", "&provider=oci"] {
-        let (mut seen, mut from) = (Vec::new(), String::new());
-        loop {
-            let page = rest.get(&format!("/api/mysql?limit=50{query}{from}")).is(200);
-            for claim in page["claims"].as_array().unwrap() {
-                let namespace = claim["namespace"].as_str().unwrap();
-                if namespace.starts_with("people-all-") {
-                    seen.push(format!("{namespace}/{}", claim["name"].as_str().unwrap()));
-                }
-            }
-            let Some(next) = page["continue"].as_str() else { break };
-            from = format!("&continue={next}");
-        }
+        let listed = rest.pages(&format!("limit=50{query}")).concat();
+        let shown = |claim: &Value| format!("{}/{}", claim["namespace"].as_str().unwrap(), name_of(claim));
+        let seen: Vec<String> = listed
+            .iter()
+            .map(shown)
+            .filter(|shown| shown.starts_with("people-all-"))
+            .collect();
         let namespaces: &[&str] = if query.is_empty() { &["one", "two"] } else { &["two"] };
         let wanted: Vec<String> = namespaces
             .iter()
@@ -91,23 +87,9 @@ fn chunks(site: &Site) {
     let mut wanted: Vec<String> = (0..CLAIMS).map(writers::name).collect();
     wanted.sort();
     let pages = |query: &str| {
-        let (mut seen, mut pages, mut from) = (Vec::new(), 0, String::new());
-        loop {
-            let page = rest
-                .get(&format!("/api/mysql?namespace=lists-chunks&{query}{from}"))
-                .is(200);
-            pages += 1;
-            let claims = page["claims"].as_array().unwrap();
-            seen.extend(
-                claims
-                    .iter()
-                    .map(|claim: &Value| claim["name"].as_str().unwrap().to_owned()),
-            );
-            let Some(next) = page["continue"].as_str() else {
-                return (seen, pages);
-            };
-            from = format!("&continue={next}");
-        }
+        let pages = rest.pages(&format!("namespace=lists-chunks&{query}"));
+        let seen: Vec<String> = pages.iter().flatten().map(name_of).collect();
+        (seen, pages.len())
     };
     for (limit, most) in [(300, 4), (499, 3), (500, 3), (501, 3), (1000, 2)] {
         let (seen, pages) = pages(&format!("limit={limit}"));

@@ -14,6 +14,7 @@ mod support {
     pub mod browser;
     pub mod cluster;
     pub mod guard;
+    pub mod missing;
     pub mod rest;
     pub mod schemathesis;
     pub mod server;

@@ -16,6 +16,7 @@
 mod support {
     pub mod cluster;
     pub mod guard;
+    pub mod missing;
     pub mod server;
 }
 

@@ -13,6 +13,7 @@
 mod support {
     pub mod cluster;
     pub mod guard;
+    pub mod missing;
     pub mod pipeline;
     pub mod server;
 }

@@ -12,6 +12,7 @@
 mod support {
     pub mod browser;
     pub mod guard;
+    pub mod missing;
     pub mod rest;
     pub mod server;
 }

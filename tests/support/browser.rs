@@ -19,30 +19,16 @@ use std::time::{Duration, Instant};
 use fantoccini::error::CmdError;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder};
-use libtest_mimic::{Completion, Failed};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::guard::Guarded;
+use super::missing::Missing;
 use super::server::SOON;
 
 /// The version of axe-core, which judges a page by the Web Content Accessibility Guidelines.
 const AXE: &str = "4.14.1";
-
-/// Why there is no browser.
-#[derive(Debug)]
-pub struct Missing(String);
-
-impl Missing {
-    /// What becomes of a case without one: it is skipped, except where everything has to be run.
-    pub fn verdict(self) -> Result<Completion, Failed> {
-        if std::env::var("CI").is_ok_and(|ci| ci == "true") {
-            return Err(self.0.into());
-        }
-        Ok(Completion::ignored_with(format!("skipped: {}", self.0)))
-    }
-}
 
 /// Whether a page is light or dark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

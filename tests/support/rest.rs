@@ -118,6 +118,22 @@ impl Rest {
         self.send("GET", path, &[], b"")
     }
 
+    /// Every page of a list that is asked for like this, to its end.
+    pub fn pages(&self, query: &str) -> Vec<Vec<Value>> {
+        let (mut pages, mut from) = (Vec::new(), String::new());
+        loop {
+            let mut page = self.get(&format!("/api/mysql?{query}{from}")).is(200);
+            let Value::Array(claims) = page["claims"].take() else {
+                panic!("{page:#}");
+            };
+            pages.push(claims);
+            let Some(next) = page["continue"].as_str() else {
+                return pages;
+            };
+            from = format!("&continue={next}");
+        }
+    }
+
     pub fn delete(&self, path: &str) -> Told {
         self.send("DELETE", path, &[], b"")
     }
@@ -146,4 +162,9 @@ pub fn database(namespace: &str, name: &str, changes: Value) -> Value {
         }
     }
     request
+}
+
+/// The name of a claim in a list.
+pub fn name_of(claim: &Value) -> String {
+    claim["name"].as_str().unwrap().to_owned()
 }

@@ -14,6 +14,8 @@ use std::time::Instant;
 
 use libtest_mimic::{Completion, Failed};
 
+use crate::support::missing::Missing;
+
 /// The version that is built unless `KUBERNETES_VERSION` names another one.
 const NEWEST: &str = "1.36";
 
@@ -33,8 +35,7 @@ impl Absent {
     /// What becomes of a case without them: it is skipped, except where everything has to be run.
     pub fn verdict(&self) -> Result<Completion, Failed> {
         match self {
-            Self::Missing(why) if std::env::var("CI").is_ok_and(|ci| ci == "true") => Err(why.into()),
-            Self::Missing(why) => Ok(Completion::ignored_with(format!("skipped: {why}"))),
+            Self::Missing(why) => Missing(why.clone()).verdict(),
             Self::Broken(why) => Err(why.into()),
         }
     }
