@@ -19,6 +19,7 @@ use idp_multicloud::placement::{Decision, Gate, Reason, Request, Size, decide, r
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 const API_VERSION: &str = "platform.example.org/v1alpha1";
 const CAPABILITIES: [&str; 4] = ["MultiAZ", "PITR", "PrivateNetworking", "Zonal"];
@@ -262,6 +263,10 @@ fn request(ask: Ask) -> Request<'static> {
 
 fn decided(catalog: &Snapshot, ask: Ask) -> Decision<'_> {
     decide(catalog, request(ask)).unwrap()
+}
+
+fn sha256(text: &str) -> String {
+    hex_simd::encode_to_string(Sha256::digest(text), hex_simd::AsciiCase::Lower)
 }
 
 /// The reason as read out of the JSON string that it is the content of.
@@ -624,6 +629,10 @@ proptest! {
         let parsed: Reason<'_> = serde_json::from_str(&text).unwrap();
         prop_assert!(parsed.adds_up());
         prop_assert_eq!(&parsed, &Reason::of(&decision));
+        // Whoever has the reason can work its digest out.
+        let (decided, _) = text.split_once(",\"weights\":{").unwrap();
+        let decided = format!("{decided},\"catalogRevision\":\"{}\"}}", catalog.revision());
+        prop_assert_eq!(parsed.digest.as_deref(), Some(&*sha256(&decided)));
         // As the content of a JSON string it is the same text.
         prop_assert_eq!(&unescaped(&decision), &text);
 
@@ -698,6 +707,8 @@ proptest! {
         let decision = decided(&catalog, ask);
         let text = decision.reason();
         let mut reason: Value = serde_json::from_str(&text).unwrap();
+        // Which would tell of a part of the changes by itself.
+        reason.as_object_mut().unwrap().remove("digest");
         let rows = reason["ranking"].as_array().unwrap().len();
         if rows == 0 {
             // Nobody fits; a winner made up is no winner.
@@ -746,6 +757,29 @@ proptest! {
         }
         let text = reason.to_string();
         prop_assert!(!serde_json::from_str::<Reason<'_>>(&text).unwrap().adds_up(), "{}", text);
+    }
+
+    #[test]
+    fn a_reason_with_anything_changed_that_was_decided_has_another_digest(model in model(), ask in ask(), what in 0..6) {
+        let catalog = model.catalog();
+        let text = decided(&catalog, ask).reason();
+        let mut reason: Value = serde_json::from_str(&text).unwrap();
+        prop_assert!(serde_json::from_str::<Reason<'_>>(&text).unwrap().adds_up());
+        match what {
+            0 if reason["winner"].is_object() => reason["winner"]["region"] = json!("elsewhere"),
+            1 if reason["winner"].is_object() => reason["winner"]["network"]["more"] = json!("x"),
+            2 => reason["request"]["storageGB"] = json!(ask.storage_gb + 1),
+            3 => reason["request"]["ha"] = json!(!ask.ha),
+            4 => reason["requirements"]["capabilities"] = json!(["Magic"]),
+            5 => reason["requirements"]["rtoMinutes"] = json!(7_777_777),
+            _ => reason["catalogRevision"] = json!("0"),
+        }
+        let text = reason.to_string();
+        prop_assert!(!serde_json::from_str::<Reason<'_>>(&text).unwrap().adds_up(), "{}", text);
+        // One that is older than digests has none to differ.
+        reason.as_object_mut().unwrap().remove("digest");
+        let text = reason.to_string();
+        prop_assert!(serde_json::from_str::<Reason<'_>>(&text).unwrap().adds_up(), "{}", text);
     }
 }
 
@@ -1243,6 +1277,7 @@ fn a_breakdown_with_a_dimension_twice_does_not_add_up() {
     };
     let text = decided(&catalog, ask).reason();
     let mut reason: Value = serde_json::from_str(&text).unwrap();
+    reason.as_object_mut().unwrap().remove("digest");
     let part = reason["ranking"][0]["breakdown"][0].clone();
     reason["ranking"][0]["breakdown"][1] = part;
     reason["ranking"][0]["score"] = json!(1);
@@ -1272,6 +1307,7 @@ fn a_tie_won_by_the_later_name_does_not_add_up() {
     };
     let text = decided(&catalog, ask).reason();
     let mut reason: Value = serde_json::from_str(&text).unwrap();
+    reason.as_object_mut().unwrap().remove("digest");
     assert_eq!(reason["winner"]["candidate"], "x");
     reason["ranking"].as_array_mut().unwrap().swap(0, 1);
     reason["winner"]["candidate"] = json!("y");

@@ -134,6 +134,8 @@ pub struct Placed<'a> {
     pub score: Points,
     /// The catalog it was decided on.
     pub revision: Cow<'a, str>,
+    /// The decision's digest; empty where its reason is older than digests.
+    pub digest: Cow<'a, str>,
 }
 
 /// One value to write into the claim, whatever was there.

@@ -9,11 +9,12 @@ use serde_json::{Map, Value};
 use super::create::{fields, problems_of};
 use super::restore::{agreement, brings_placement};
 use super::stored::Stored;
+use super::verify::{again, is_set_aside};
 use crate::catalog::Snapshot;
 use crate::claim::parameters::Parameters;
 use crate::claim::{Claim, GROUP, KIND, Problem, REASON, Shown, VERSION};
 use crate::placement::why_not::Margin;
-use crate::placement::{self, Audit, Failure, Points, Reason, Request, Today, Undecided, decide};
+use crate::placement::{self, Audit, Failure, Points, Reason, Today, decide};
 
 /// A claim, and all that there is to say of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -160,12 +161,18 @@ impl fmt::Display for Finding {
 /// Judges a stored claim. `object` is any object; what is no claim comes back as one that cannot be judged.
 #[must_use]
 pub fn audit(object: &Value, catalog: &Snapshot) -> Audited {
+    let (namespace, name) = named(object);
+    let audited = Audited {
+        namespace,
+        name,
+        ..Audited::default()
+    };
     let unjudged = |field: &str, message: String| Audited {
         findings: vec![Finding::Unjudged(Detail {
             field: field.to_owned(),
             message,
         })],
-        ..named(object)
+        ..audited.clone()
     };
     let claim = match Claim::deserialize(object) {
         Ok(claim) => claim,
@@ -174,7 +181,7 @@ pub fn audit(object: &Value, catalog: &Snapshot) -> Audited {
     if !claim.is_of(GROUP, VERSION, KIND) {
         return unjudged("apiVersion", format!("is no {GROUP}/{VERSION} {KIND}"));
     }
-    judge(&claim, named(object), catalog)
+    judge(&claim, audited, catalog)
 }
 
 fn judge(claim: &Claim<'_>, mut audited: Audited, catalog: &Snapshot) -> Audited {
@@ -257,15 +264,9 @@ fn reason(claim: &Claim<'_>, catalog: &Snapshot) -> Vec<Finding> {
 /// Whether `catalog` gives the winner of `reason` for its request, so that one who makes up a reason has to make up a
 /// revision, too. Where it decides nothing, as a part of it is not accepted, that says nothing of the reason.
 fn decides(reason: &Reason<'_>, namespace: &str, catalog: &Snapshot) -> bool {
-    let request = Request {
-        namespace: Cow::Borrowed(namespace),
-        ..reason.request.clone()
-    };
-    match decide(catalog, request) {
+    match again(&reason.request, namespace, catalog) {
         Ok(decision) => Reason::of(&decision).winner == reason.winner,
-        Err(undecided) => undecided
-            .iter()
-            .any(|undecided| matches!(undecided, Undecided::NotAccepted { .. })),
+        Err(undecided) => undecided.iter().any(is_set_aside),
     }
 }
 
@@ -299,11 +300,8 @@ fn owned(failure: Failure<'_>) -> Failure<'static> {
     }
 }
 
-fn named(object: &Value) -> Audited {
+/// Namespace and name, as far as the object has them.
+pub(super) fn named(object: &Value) -> (Option<String>, Option<String>) {
     let text = |field: &str| object.get("metadata")?.get(field)?.as_str().map(str::to_owned);
-    Audited {
-        namespace: text("namespace"),
-        name: text("name"),
-        ..Audited::default()
-    }
+    (text("namespace"), text("name"))
 }

@@ -233,6 +233,7 @@ pub(super) fn placed<'a>(decision: &Decision<'a>) -> Option<Placed<'a>> {
         tier: decision.request.tier.clone(),
         score: winner.score,
         revision: Cow::Borrowed(decision.catalog.revision().as_str()),
+        digest: Cow::Owned(decision.digest().to_owned()),
     })
 }
 

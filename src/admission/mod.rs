@@ -12,6 +12,7 @@
 //! | [`validate`] | CREATE, after all mutators: the placement is what the decision gives |
 //! | [`catalog`] | a write of a catalog object: what is wrong with it, and what it means for others |
 //! | [`mod@audit`] | a stored claim judged by the present catalog, without a review |
+//! | [`mod@verify`] | a stored decision made once more, on the catalog it names |
 //! | [`offline`] | the API server's part, for whoever has a claim and no API server |
 //! | `record` | what is logged and counted of an answer |
 //!
@@ -29,6 +30,7 @@ pub mod sticky;
 pub mod stored;
 pub mod update;
 pub mod validate;
+pub mod verify;
 
 use crate::catalog::live::Held;
 use crate::claim::{Cause, GROUP, KIND, Problem, Shown, VERSION};

@@ -50,6 +50,7 @@ pub fn record<O>(metrics: &Metrics, review: &Review<'_, O>, answer: &Answer<'_>,
         winner = &*field(placed.map_or("", |placed| &placed.candidate)),
         policies = &*answer.policies.text(),
         catalog = revision,
+        digest = &*field(placed.map_or("", |placed| &placed.digest)),
         duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         "admission"
     );

@@ -173,6 +173,7 @@ pub(super) fn agreement<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Prob
         tier: reason.request.tier.clone(),
         score: winner.score,
         revision: reason.catalog_revision.clone(),
+        digest: reason.digest.clone().unwrap_or_default(),
     })
 }
 

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
+use hex_simd::AsciiCase;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -295,9 +296,7 @@ impl<'o> Checker<'o> {
             not_accepted: NotAccepted::default(),
         };
         let content = Value::Array(snapshot.objects()).to_string();
-        for byte in Sha256::digest(content) {
-            let _ = write!(snapshot.revision.0, "{byte:02x}");
-        }
+        snapshot.revision = Revision(hex_simd::encode_to_string(Sha256::digest(content), AsciiCase::Lower));
         snapshot
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hex_simd::AsciiCase;
 use rustls::InconsistentKeys;
 use rustls::client::verify_server_name;
 use rustls::crypto::ring;
@@ -262,7 +263,7 @@ fn check_chain(chain: &[CertificateDer<'_>], path: &Path, now: i64) -> Result<Le
                 not_before: parsed.validity().not_before.timestamp(),
                 not_after: parsed.validity().not_after.timestamp(),
             },
-            fingerprint: hex(&Sha256::digest(der)),
+            fingerprint: hex_simd::encode_to_string(Sha256::digest(der), AsciiCase::Lower),
         });
     }
     let leaf = leaf.ok_or_else(|| CertificateError::NoCertificate(path.to_owned()))?;
@@ -282,13 +283,4 @@ fn check_chain(chain: &[CertificateDer<'_>], path: &Path, now: i64) -> Result<Le
         });
     }
     Ok(leaf)
-}
-
-/// Bytes as lower-case hex.
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
 }

@@ -12,6 +12,7 @@
 //! | `cluster` | a client of the cluster that a command is about |
 //! | `claims` | the claims that `place`, `audit` and `catalog diff` are asked about, from a file or from flags |
 //! | `audit` | `audit`; `audit/cluster`: claims from a cluster, page by page; `audit/report`: what it says |
+//! | `verify` | `verify` |
 //! | `explain` | a decision as text for people |
 //! | `catalog` | `catalog check`, `catalog show` |
 //! | `diff` | `catalog diff` |
@@ -33,6 +34,7 @@ mod place;
 mod process;
 mod progress;
 mod serve;
+mod verify;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -90,6 +92,12 @@ enum Command {
     /// says.
     #[command(after_help = audit::EXAMPLES)]
     Audit(audit::Args),
+    /// Decide once more what was decided of claims that are there, and say whether it holds
+    ///
+    /// A claim's reason names the catalog that it was decided on, by revision. On that catalog the same request has to
+    /// get the same reason, and the claim has to be where that says.
+    #[command(after_help = verify::EXAMPLES)]
+    Verify(verify::Args),
     /// Check, show or compare catalogs
     #[command(subcommand)]
     Catalog(catalog::Command),
@@ -125,6 +133,7 @@ pub fn main() -> ExitCode {
         Some(Command::Controller(args)) => controller::run(&args).map(|outcome| Output::new(String::new(), outcome)),
         Some(Command::Place(args)) => place::run(&args),
         Some(Command::Audit(args)) => audit::run(&args),
+        Some(Command::Verify(args)) => verify::run(&args),
         Some(Command::Catalog(command)) => catalog::run(&command),
         Some(Command::Certs(args)) => certs::run(&args),
         Some(Command::Crd(args)) => crd::run(&args),

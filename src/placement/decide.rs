@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use crate::catalog::{Candidate, Cell, Fraction, Policy, Snapshot, Tier};
 
@@ -32,6 +33,7 @@ pub struct Decision<'a> {
     pub ranked: Vec<Ranked<'a>>,
     /// The others, by name, each with all that it fails.
     pub excluded: Vec<Excluded<'a>>,
+    pub(super) digest: OnceLock<String>,
 }
 
 /// A candidate that passes every gate.
@@ -124,6 +126,7 @@ pub fn decide<'a>(catalog: &'a Snapshot, request: Request<'a>) -> Result<Decisio
         policies,
         ranked,
         excluded,
+        digest: OnceLock::new(),
     })
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::decide::{Decision, Excluded, breakdown};
+use super::decide::{Decision, Excluded, Ranked, breakdown};
 use super::gate::{Cause, Failure};
 use super::points::Points;
 use super::request::Request;
@@ -57,6 +57,9 @@ pub struct Reason<'a> {
     /// The hash of the catalog's content.
     #[serde(borrow)]
     pub catalog_revision: Cow<'a, str>,
+    /// The decision's [digest](Decision::digest). Absent in reasons that are older than it.
+    #[serde(borrow, default)]
+    pub digest: Option<Cow<'a, str>>,
 }
 
 /// Where the claim goes: the four placement fields, and by what score.
@@ -176,19 +179,11 @@ impl<'a> Reason<'a> {
             request,
             cell,
             tier,
-            required,
             ranked,
             ..
         } = decision;
         Self {
-            winner: decision.winner().map(|winner| Winner {
-                candidate: Cow::Borrowed(&winner.candidate.name),
-                provider: Cow::Borrowed(&winner.candidate.provider),
-                region: Cow::Borrowed(&winner.candidate.region),
-                runtime_cluster: Cow::Borrowed(&winner.candidate.runtime_cluster),
-                network: Cow::Borrowed(&winner.candidate.network),
-                score: winner.score,
-            }),
+            winner: decision.winner().map(Winner::of),
             request: Request {
                 cell: Cow::Borrowed(&request.cell),
                 tier: Cow::Borrowed(&request.tier),
@@ -198,11 +193,7 @@ impl<'a> Reason<'a> {
                 ha: request.ha,
                 namespace: Cow::default(),
             },
-            requirements: Requirements {
-                rto_minutes: tier.rto_minutes,
-                rpo_minutes: tier.rpo_minutes,
-                capabilities: required.iter().map(|capability| Cow::Borrowed(*capability)).collect(),
-            },
+            requirements: Requirements::of(decision),
             weights: tier
                 .weights
                 .iter()
@@ -222,13 +213,23 @@ impl<'a> Reason<'a> {
             excluded: None,
             excluded_by_cause: None,
             catalog_revision: Cow::Borrowed(catalog.revision().as_str()),
+            digest: Some(Cow::Borrowed(decision.digest())),
         }
     }
 
     /// Whether the reason's own figures bear out its winner: the first of the ranking, by a score that adds up from
-    /// its parts under the weights given.
+    /// its parts under the weights given. And whether its digest, if it has one, is of what it says.
     #[must_use]
     pub fn adds_up(&self) -> bool {
+        let digest = write::digest(
+            self.winner.as_ref(),
+            &self.request,
+            &self.requirements,
+            &self.catalog_revision,
+        );
+        if self.digest.as_ref().is_some_and(|given| *given != digest) {
+            return false;
+        }
         let adds_up = |ranking: &Ranking<'_>| {
             let parts = &ranking.breakdown;
             parts.iter().map(|part| part.points).sum::<Points>() == ranking.score
@@ -247,6 +248,29 @@ impl<'a> Reason<'a> {
             && self
                 .ranking
                 .is_sorted_by(|a, b| (b.score, &a.candidate) <= (a.score, &b.candidate))
+    }
+}
+
+impl<'a> Winner<'a> {
+    fn of(Ranked { candidate, score }: Ranked<'a>) -> Self {
+        Self {
+            candidate: Cow::Borrowed(&candidate.name),
+            provider: Cow::Borrowed(&candidate.provider),
+            region: Cow::Borrowed(&candidate.region),
+            runtime_cluster: Cow::Borrowed(&candidate.runtime_cluster),
+            network: Cow::Borrowed(&candidate.network),
+            score,
+        }
+    }
+}
+
+impl<'a> Requirements<'a> {
+    fn of(decision: &Decision<'a>) -> Self {
+        Self {
+            rto_minutes: decision.tier.rto_minutes,
+            rpo_minutes: decision.tier.rpo_minutes,
+            capabilities: decision.required.iter().map(|name| Cow::Borrowed(*name)).collect(),
+        }
     }
 }
 
@@ -271,6 +295,17 @@ impl<'a> Part<'a> {
 }
 
 impl Decision<'_> {
+    /// What joins the traces that a decision leaves: reason, audit annotation, log line, trace. The SHA-256, in hex, of
+    /// `winner`, `request`, `requirements` and `catalogRevision` as the reason has them, in that order, as one object.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        self.digest.get_or_init(|| {
+            let winner = self.winner().map(Winner::of);
+            let revision = self.catalog.revision().as_str();
+            write::digest(winner.as_ref(), &self.request, &Requirements::of(self), revision)
+        })
+    }
+
     /// The reason as the text that the claim's annotation holds.
     #[must_use]
     pub fn reason(&self) -> String {

@@ -113,15 +113,18 @@ function why(reason) {
   }
 }
 
+/** The beginning of a hash; the whole of it where the pointer rests. */
+const hash = (text) => h('code', { title: text }, text.slice(0, 12));
+
 function told(reason) {
-  const { winner, requirements, fit, candidates, catalogRevision, ranking } = reason;
+  const { winner, requirements, fit, candidates, catalogRevision, digest, ranking } = reason;
   const needs = requirements.capabilities.length > 0 ? `requires ${requirements.capabilities.join(', ')}` : 'requires nothing special';
   const second = ranking[1];
   return [
     winner && h('p', {}, `${winner.candidate} has the most points, ${winner.score}, of the ${fit} of ${candidates} candidates that fit.`,
       second && ` Next is ${second.candidate} with ${second.score}.`),
     h('p', { class: 'faint' }, `Tier ${reason.request.tier}: RTO ${requirements.rtoMinutes} min, RPO ${requirements.rpoMinutes} min; ${needs}. `
-      + 'Decided with catalog ', h('code', { title: catalogRevision }, catalogRevision.slice(0, 12)), '.'),
+      + 'Decided with catalog ', hash(catalogRevision), digest && [', digest ', hash(digest)], '.'),
     picture(ofReason(reason)),
   ];
 }

@@ -8,6 +8,7 @@ use axum::http::header::{
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
+use hex_simd::AsciiCase;
 use sha2::{Digest, Sha256};
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -70,11 +71,7 @@ fn file(kind: &'static str, content: &'static str, tag: &HeaderValue, held: Opti
 }
 
 fn tag(content: &str) -> HeaderValue {
-    let digest = Sha256::digest(content);
-    let digits = digest
-        .iter()
-        .take(8)
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
+    let digits = hex_simd::encode_to_string(Sha256::digest(content), AsciiCase::Lower);
     // Hexadecimal digits in quotes.
     HeaderValue::from_str(&format!("\"{digits}\"")).unwrap_or(HeaderValue::from_static("\"none\""))
 }

@@ -2,6 +2,7 @@
 
 use idp_multicloud::admission::Outcome;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::support::{
     Answered, Claim, FOUR, REASON, REASON_FIELD, UID, bare, catalog, create, placed, revision, running,
@@ -84,7 +85,20 @@ fn reason_of_bare() -> Value {
         "candidates": 3,
         "excluded": [],
         "catalogRevision": revision(),
+        "digest": digest_of_bare(),
     })
+}
+
+/// The digest of what was decided, as an auditor works it out.
+fn digest_of_bare() -> String {
+    let decided = concat!(
+        r#"{"winner":{"candidate":"aws-us-east-1","provider":"aws","region":"us-east-1","runtimeCluster":"aws-use1-prod","#,
+        r#""network":{"dbSubnetGroup":"payments-private","securityGroup":"sg-0payments","vpcId":"vpc-0payments"},"score":0.825},"#,
+        r#""request":{"cell":"payments","tier":"C1","environment":"prod","size":"medium","storageGB":50,"ha":false},"#,
+        r#""requirements":{"rtoMinutes":120,"rpoMinutes":15,"capabilities":["PITR","PrivateNetworking"]},"#,
+    );
+    let decided = format!("{decided}\"catalogRevision\":\"{}\"}}", revision());
+    hex_simd::encode_to_string(Sha256::digest(decided), hex_simd::AsciiCase::Lower)
 }
 
 #[test]
@@ -107,6 +121,7 @@ fn a_bare_claim_comes_back_with_placement_selector_and_reason_and_nothing_else()
                 "patch": patch,
                 "auditAnnotations": {
                     "outcome": "placed", "winner": "aws-us-east-1", "score": "0.825", "catalog-revision": revision(),
+                    "digest": digest_of_bare(),
                 },
             },
         })

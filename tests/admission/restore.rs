@@ -33,6 +33,7 @@ fn a_whole_placement_is_taken_as_it_is() {
                 "allowed": true,
                 "auditAnnotations": {
                     "outcome": "restored", "winner": "aws-us-east-1", "score": "0.825", "catalog-revision": revision(),
+                    "digest": backup().reason()["digest"],
                 },
             })
         );
@@ -335,6 +336,14 @@ fn a_reason_whose_figures_do_not_bear_out_its_winner_is_refused() {
             claim.at(REASON)
         );
     };
+    // Figures by themselves, then the digest by itself.
+    let undigested = |reason: &mut Value| drop(reason.as_object_mut().unwrap().remove("digest"));
+    create(&backup().with_reason(undigested))
+        .by_operator()
+        .answer()
+        .untouched();
+    bad(|reason| reason["digest"] = json!("0"));
+    bad(|reason| reason["request"]["storageGB"] = json!(51));
     bad(|reason| reason["winner"]["score"] = json!(0.9));
     bad(|reason| reason["winner"]["candidate"] = json!("gcp-us-central1"));
     bad(|reason| reason["ranking"][0]["score"] = json!(0.83));

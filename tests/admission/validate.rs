@@ -137,6 +137,7 @@ fn what_mutate_made_is_confirmed() {
             "allowed": true,
             "auditAnnotations": {
                 "outcome": "confirmed", "winner": "aws-us-east-1", "score": "0.825", "catalog-revision": revision(),
+                "digest": placed().reason()["digest"],
             },
         })
     );
@@ -334,7 +335,7 @@ fn a_claim_placed_elsewhere_on_a_catalog_not_held_is_taken_if_its_candidate_stil
             "allowed": true,
             "auditAnnotations": {
                 "outcome": "confirmed_elsewhere", "winner": "aws-us-east-1", "score": "0.825",
-                "catalog-revision": revision(),
+                "catalog-revision": revision(), "digest": placed().reason()["digest"],
             },
             "warnings": ["placed on a catalog revision that this server does not hold; its candidate still fits"],
         })

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use idp_multicloud::admission::verify::{Verdict, verify};
 use idp_multicloud::catalog::live::Held;
 use idp_multicloud::placement::why_not::{Standing, why_not};
 use idp_multicloud::placement::{Points, Request, Size, decide};
@@ -208,6 +209,11 @@ proptest! {
         }
 
         let stored: Vec<Value> = before.iter().flatten().cloned().collect();
+        let catalogs = [&new_held, &old_held].map(|held| held.snapshot().clone());
+        for claim in &stored {
+            let verified = verify(claim, &catalogs);
+            prop_assert!(matches!(verified.verdict, Verdict::Holds { .. }), "{:?}", verified);
+        }
         let audit = |dir: &TempDir| {
             let run = run_with(&format!("audit -f - --all -o json --catalog {}", path(dir)), &stream(&stored));
             (run.status, read_json(&run.out))

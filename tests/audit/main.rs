@@ -16,3 +16,4 @@ mod support;
 mod claims;
 mod diff;
 mod laws;
+mod verify;

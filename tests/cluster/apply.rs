@@ -8,6 +8,7 @@ use crate::Case;
 use crate::support::cluster::apiserver::User;
 use crate::support::cluster::platform::Platform;
 use crate::support::cluster::team::{REASON, assert_placed, claim};
+use crate::support::server::eventually;
 
 pub const CASES: &[Case] = &[
     ("a_bare_claim_comes_back_placed_whichever_way_it_is_made", made),
@@ -200,7 +201,7 @@ fn names(platform: &Platform) {
 
 fn audited(platform: &Platform) {
     let team = platform.team("apply-audited");
-    team.made(&claim("db", json!({})), "");
+    let made = team.made(&claim("db", json!({})), "");
     team.call("POST", "", Some(&claim("wrong", json!({"provider": "aws"}))))
         .forbidden(&[]);
     let [placed, refused] = team.audited().try_into().unwrap();
@@ -211,6 +212,14 @@ fn audited(platform: &Platform) {
         Some("aws-us-east-1"),
         "{placed:#}"
     );
+    // One digest joins what the claim, the API server's audit log and our own log say of the decision.
+    let digest = annotation("platform.example.org/digest").unwrap();
+    let reason: Value = serde_json::from_str(made["metadata"]["annotations"][REASON].as_str().unwrap()).unwrap();
+    assert_eq!(reason["digest"], digest);
+    let told = ["outcome=\"placed\"", "namespace=\"apply-audited\"", digest];
+    eventually("the decision is logged with its digest", || {
+        platform.servers.iter().any(|server| server.log(&told).len() == 1)
+    });
     let message = refused["responseStatus"]["message"].as_str().unwrap();
     assert!(message.contains("spec.parameters.provider"), "{refused:#}");
 }

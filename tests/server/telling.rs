@@ -32,7 +32,10 @@ fn decisions(server: &Server) -> Vec<Value> {
 fn every_decision_is_one_line_of_json_with_its_circumstances() {
     let server = Server::start(&["--log-format=json"]);
     let mut connection = server.connect();
-    assert_placed(&connection.post("/mutate", named("payments-db", "dev@example.org", "C1")));
+    let placed = connection.post("/mutate", named("payments-db", "dev@example.org", "C1"));
+    assert_placed(&placed);
+    let digest = placed.review()["auditAnnotations"]["digest"].clone();
+    assert_eq!(digest.as_str().unwrap().len(), 64, "{digest}");
     connection.post("/mutate", named("payments-db", "dev@example.org", "C9"));
     let dry = review(|review| review["request"]["dryRun"] = json!(true));
     connection.post("/mutate", dry);
@@ -60,19 +63,20 @@ fn every_decision_is_one_line_of_json_with_its_circumstances() {
             line
         })
         .collect();
-    let line = |dry_run: bool, outcome: &str, causes: &str, winner: &str| {
+    let line = |dry_run: bool, outcome: &str, causes: &str, winner: &str, digest: &Value| {
         json!({
             "timestamp": null, "level": "INFO", "message": "admission", "uid": UID, "namespace": "payments",
             "name": "payments-db", "user": "dev@example.org", "operation": "CREATE", "dry_run": dry_run,
-            "outcome": outcome, "causes": causes, "winner": winner, "policies": "", "catalog": revision, "duration_us": null,
+            "outcome": outcome, "causes": causes, "winner": winner, "policies": "", "catalog": revision, "digest": digest,
+            "duration_us": null,
         })
     };
     assert_eq!(
         shown,
         [
-            line(false, "placed", "", "aws-us-east-1"),
-            line(false, "refused", "FieldUnknown", ""),
-            line(true, "placed", "", "aws-us-east-1"),
+            line(false, "placed", "", "aws-us-east-1", &digest),
+            line(false, "refused", "FieldUnknown", "", &json!("")),
+            line(true, "placed", "", "aws-us-east-1", &digest),
         ]
     );
     assert!(!server.stderr().contains("body-marker"));
@@ -100,6 +104,7 @@ fn a_line_of_text_says_the_same_and_no_name_can_forge_or_garble_one() {
         "outcome=\"placed\"",
         "winner=\"aws-us-east-1\"",
         "catalog=\"",
+        "digest=\"",
         "duration_us=",
     ] {
         assert!(lines[0].contains(part), "{part}: {}", lines[0]);

@@ -47,6 +47,8 @@ struct AuditAnnotations {
     score: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     catalog_revision: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
     #[serde(skip_serializing_if = "String::is_empty")]
     policies: String,
 }
@@ -61,6 +63,9 @@ impl AuditAnnotations {
             winner: placed.map(|placed| Shown(&placed.candidate).to_string()),
             score: placed.map(|placed| placed.score.to_string()),
             catalog_revision: placed.map(|placed| Shown(&placed.revision).to_string()),
+            digest: placed
+                .map(|placed| placed.digest.to_string())
+                .filter(|digest| !digest.is_empty()),
             policies,
         })
     }

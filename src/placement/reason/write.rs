@@ -4,7 +4,10 @@
 //! every number as a float, at the price of all the rest of a decision. Names need no look: the catalog's check and the
 //! claim's rules let nothing into them that JSON escapes.
 
-use super::{Count, Exclusion, ROOM, Ranking, Reason, Winner};
+use hex_simd::AsciiCase;
+use sha2::{Digest, Sha256};
+
+use super::{Count, Exclusion, ROOM, Ranking, Reason, Request, Requirements, Winner};
 use crate::catalog::Fraction;
 use crate::placement::gate::Cause;
 use crate::placement::points::{Points, push_decimal};
@@ -18,31 +21,23 @@ pub(super) fn text<const ESCAPED: bool>(of: &Reason<'_>) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
+/// The digest of what was decided. Not of the whole reason: an auditor takes it from four of its members.
+pub(super) fn digest(
+    winner: Option<&Winner<'_>>,
+    request: &Request<'_>,
+    requirements: &Requirements<'_>,
+    revision: &str,
+) -> String {
+    let mut out = Vec::with_capacity(ROOM / 2);
+    decided::<false>(&mut out, winner, request, requirements);
+    name::<false>(&mut out, ",", "catalogRevision", revision);
+    push(&mut out, "}");
+    hex_simd::encode_to_string(Sha256::digest(out), AsciiCase::Lower)
+}
+
 fn reason<const ESCAPED: bool>(out: &mut Out, reason: &Reason<'_>) {
-    push(out, "{");
-    if let Some(winner) = &reason.winner {
-        key::<ESCAPED>(out, "", "winner");
-        self::winner::<ESCAPED>(out, winner);
-        push(out, ",");
-    }
-    let request = &reason.request;
-    key::<ESCAPED>(out, "", "request");
-    name::<ESCAPED>(out, "{", "cell", &request.cell);
-    name::<ESCAPED>(out, ",", "tier", &request.tier);
-    name::<ESCAPED>(out, ",", "environment", &request.environment);
-    name::<ESCAPED>(out, ",", "size", request.size.as_str());
-    whole::<ESCAPED>(out, ",", "storageGB", request.storage_gb.into());
-    key::<ESCAPED>(out, ",", "ha");
-    push(out, if request.ha { "true}," } else { "false}," });
-    key::<ESCAPED>(out, "", "requirements");
-    whole::<ESCAPED>(out, "{", "rtoMinutes", reason.requirements.rto_minutes.into());
-    whole::<ESCAPED>(out, ",", "rpoMinutes", reason.requirements.rpo_minutes.into());
-    key::<ESCAPED>(out, ",", "capabilities");
-    list(out, &reason.requirements.capabilities, |out, capability| {
-        quoted::<ESCAPED>(out, capability);
-    });
-    push(out, "},");
-    key::<ESCAPED>(out, "", "weights");
+    decided::<ESCAPED>(out, reason.winner.as_ref(), &reason.request, &reason.requirements);
+    key::<ESCAPED>(out, ",", "weights");
     let mut before = "{";
     for (dimension, weight) in &reason.weights {
         fraction::<ESCAPED>(out, before, dimension, *weight);
@@ -62,6 +57,40 @@ fn reason<const ESCAPED: bool>(out: &mut Out, reason: &Reason<'_>) {
         list(out, counts, count::<ESCAPED>);
     }
     name::<ESCAPED>(out, ",", "catalogRevision", &reason.catalog_revision);
+    if let Some(digest) = &reason.digest {
+        name::<ESCAPED>(out, ",", "digest", digest);
+    }
+    push(out, "}");
+}
+
+/// The beginning of a reason: what was asked for, what that meant, and what came of it.
+fn decided<const ESCAPED: bool>(
+    out: &mut Out,
+    winner: Option<&Winner<'_>>,
+    request: &Request<'_>,
+    requirements: &Requirements<'_>,
+) {
+    push(out, "{");
+    if let Some(winner) = winner {
+        key::<ESCAPED>(out, "", "winner");
+        self::winner::<ESCAPED>(out, winner);
+        push(out, ",");
+    }
+    key::<ESCAPED>(out, "", "request");
+    name::<ESCAPED>(out, "{", "cell", &request.cell);
+    name::<ESCAPED>(out, ",", "tier", &request.tier);
+    name::<ESCAPED>(out, ",", "environment", &request.environment);
+    name::<ESCAPED>(out, ",", "size", request.size.as_str());
+    whole::<ESCAPED>(out, ",", "storageGB", request.storage_gb.into());
+    key::<ESCAPED>(out, ",", "ha");
+    push(out, if request.ha { "true}," } else { "false}," });
+    key::<ESCAPED>(out, "", "requirements");
+    whole::<ESCAPED>(out, "{", "rtoMinutes", requirements.rto_minutes.into());
+    whole::<ESCAPED>(out, ",", "rpoMinutes", requirements.rpo_minutes.into());
+    key::<ESCAPED>(out, ",", "capabilities");
+    list(out, &requirements.capabilities, |out, capability| {
+        quoted::<ESCAPED>(out, capability);
+    });
     push(out, "}");
 }
 
