@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`cli`] | the command line, one file a subcommand |
 //! | [`server`] | listeners, limits, health, drain: the only place that wires rooms together |
-//! | [`controller`] | the status of catalog objects, certificates and the bundle to trust: the only room that writes into a cluster |
+//! | [`controller`] | the status of catalog objects, certificates and the bundle to trust, the number of claims: the only room that writes into a cluster |
 //! | [`api`] | REST: HTTP in, JSON out, one file a resource; the OpenAPI document |
 //! | [`portal`] | the web page: its files, held in the binary |
 //! | [`store`] | where claims live: the cluster, or a file of our own |
@@ -15,8 +15,9 @@
 //! | [`placement`] | the decision: gates, scores, reason; pure |
 //! | [`catalog`] | cells, candidates, tiers, clouds, policies: the checked snapshot, and its sources |
 //! | [`certs`] | a leaf: serving certificates, and the authority that issues them |
+//! | [`health`] | a leaf: what probes are told |
 //! | [`schema`] | a leaf: what the schemas of our kinds have in common |
-//! | [`telemetry`] | a leaf: logs and metrics |
+//! | [`telemetry`] | a leaf: logs, traces and metrics |
 //! | [`yaml`] | a leaf: YAML in and out |
 
 pub mod admission;
@@ -26,6 +27,7 @@ pub mod certs;
 pub mod claim;
 pub mod cli;
 pub mod controller;
+pub mod health;
 pub mod placement;
 pub mod portal;
 pub mod schema;

@@ -188,6 +188,7 @@ pub async fn run(
     {
         tracing::error!("a deletion is still under way: see whether its claim has the annotation that allows it");
     }
+    telemetry::traces::end();
     tracing::info!("ended");
     telemetry::flush();
     Ok(())

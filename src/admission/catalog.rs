@@ -9,6 +9,7 @@ use super::{Write, write};
 use crate::catalog::check::problems_of_each;
 use crate::catalog::{self, API_VERSION, GROUP, KINDS, Object, VERSION};
 use crate::claim::{Cause, Problem};
+use crate::telemetry::traces::SPANS;
 
 /// How many consequences are told one by one.
 const MOST_TOLD: usize = 10;
@@ -19,6 +20,7 @@ pub fn answer(
     review: &Review<'_, Value>,
     consequences: impl FnOnce(&Object) -> Result<Vec<catalog::Problem>, &'static str>,
 ) -> Answer<'static> {
+    let _span = tracing::info_span!(target: SPANS, "decide").entered();
     let Write {
         kind, object, stored, ..
     } = match write(review, GROUP, VERSION, &KINDS) {

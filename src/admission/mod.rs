@@ -34,11 +34,12 @@ pub mod verify;
 
 use crate::catalog::live::Held;
 use crate::claim::{Cause, GROUP, KIND, Problem, Shown, VERSION};
+use crate::telemetry::traces::SPANS;
 use envelope::Head;
 
 pub use answer::{Answer, Edit, Outcome, Placed, Policies};
 pub use envelope::{Review, Unreadable};
-pub use record::record;
+pub use record::{expect, record};
 
 /// Field manager of our own REST API; each of its requests adds a digest after a dot.
 pub const API_FIELD_MANAGER: &str = "idp-multicloud-api";
@@ -167,6 +168,7 @@ fn write<'r, O>(
 /// Answers one review of a claim. [`envelope::read`] makes it from bytes and [`envelope::write`] makes bytes of the answer.
 #[must_use]
 pub fn answer<'a>(webhook: Webhook, review: &'a Review<'a>, catalog: &'a Held, settings: &Settings) -> Answer<'a> {
+    let _span = tracing::info_span!(target: SPANS, "decide").entered();
     let Write {
         head, object, stored, ..
     } = match write(review, GROUP, VERSION, &[KIND]) {

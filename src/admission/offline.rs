@@ -7,6 +7,7 @@ use super::{Answer, Edit, Review, Settings, Webhook, create, envelope};
 use crate::catalog::live::Held;
 use crate::claim::{Cause, GROUP, KIND};
 use crate::placement::Decision;
+use crate::telemetry::traces::SPANS;
 
 /// The review of the creation of `object` with that uid, as bytes: [`envelope::read`] reads them.
 #[must_use]
@@ -47,6 +48,7 @@ pub enum NotEdited {
 /// # Errors
 /// The edits were not made for this object.
 pub fn edited(object: &Value, edits: &[Edit<'_>]) -> Result<Value, NotEdited> {
+    let _span = tracing::info_span!(target: SPANS, "patch").entered();
     let patch: json_patch::Patch = serde_json::from_str(&envelope::patch(edits))?;
     let mut object = object.clone();
     json_patch::patch(&mut object, &patch)?;

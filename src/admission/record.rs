@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::envelope::{self, Review};
 use super::{Answer, Operation, Outcome};
 use crate::claim::{Cause, Shown};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, traces};
 
 /// A text from a review as a log field: short and without control characters, like [`Shown`], and as a string, which
 /// the text format puts in quotes, so that none can pass for another field.
@@ -18,6 +18,23 @@ fn field(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Owned(Shown(text).to_string())
     }
+}
+
+/// Has what may be refused counted from zero on.
+pub fn expect(metrics: &Metrics) {
+    let refused = |operation: Operation| (operation.as_str(), Outcome::Refused.as_str());
+    let reviews = [Operation::Create, Operation::Update].map(refused);
+    metrics.expect(&reviews, Cause::ALL.map(Cause::as_str));
+}
+
+/// One line, and as attributes of the span that we are in what it does not know itself.
+macro_rules! tell {
+    ($($name:ident = $value:expr),*; $($line:tt)*) => {
+        tracing::info!($($name = $value,)* $($line)* "admission");
+        if traces::is_on() {
+            $(traces::attribute(concat!("admission.", stringify!($name)), $value);)*
+        }
+    };
 }
 
 /// One line and a few counts for each review; never the object's body.
@@ -38,20 +55,19 @@ pub fn record<O>(metrics: &Metrics, review: &Review<'_, O>, answer: &Answer<'_>,
     for policy in &answer.policies.broken {
         metrics.policy_error(policy);
     }
-    tracing::info!(
+    tell! {
         uid = &*field(&review.uid),
         namespace = &*field(head.map_or("", envelope::Head::namespace)),
         name = &*field(head.map_or("", envelope::Head::name)),
         user = &*field(head.map_or("", envelope::Head::user)),
-        operation,
-        dry_run,
-        outcome,
+        operation = operation,
+        dry_run = dry_run,
+        outcome = outcome,
         causes = &*causes.join(","),
         winner = &*field(placed.map_or("", |placed| &placed.candidate)),
         policies = &*answer.policies.text(),
         catalog = revision,
-        digest = &*field(placed.map_or("", |placed| &placed.digest)),
+        digest = &*field(placed.map_or("", |placed| &placed.digest));
         duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        "admission"
-    );
+    }
 }

@@ -15,11 +15,13 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::Api;
 use super::problem::{Kind, Problem};
 use crate::store::Caller;
+use crate::telemetry::traces;
 
 /// The longest body. A request is a few hundred bytes.
 const MOST_BYTES: usize = 64 * 1024;
@@ -100,10 +102,13 @@ async fn told(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> 
     }
     let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    let mut response = next.run(request).await;
+    let route = route.as_ref().map(MatchedPath::as_str);
+    let span = traces::served(method, route, request.headers());
+    let mut response = next.run(request).instrument(span.clone()).await;
     let took = started.elapsed();
     let status = response.status().as_u16();
+    traces::answered(&span, status);
+    let route = route.unwrap_or("none");
     api.metrics.request(method, route, status, took);
     tracing::info!(
         id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default(),

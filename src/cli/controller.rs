@@ -1,4 +1,4 @@
-//! `controller`: writes the status of catalog objects, and looks after the certificates.
+//! `controller`: writes the status of catalog objects, looks after the certificates, and counts claims.
 
 use std::io::Write as _;
 
@@ -24,7 +24,8 @@ The condition Accepted says whether an object is in force, its reason why:
   Invalid     not in force: it is wrong itself
 
 Run one of it. It needs to list and watch cells, cloudproviders,
-placementpolicies and tiers, and to patch their status.
+placementpolicies and tiers, and to patch their status; and to list
+mysqlinstanceclaims, to count those without a placement.
 
 With --certificates self-managed it keeps a certificate authority (CA)
 in the Secret idp-multicloud-ca, issues the certificate in the Secret
@@ -109,7 +110,7 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<Outcome> {
-    args.logging.start()?;
+    args.logging.start(None)?;
     let done = runtime()?.block_on(async {
         let ended = ended()?;
         let client = cluster::client().await?;

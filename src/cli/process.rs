@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::Targets;
 
 use crate::server::Ended;
+use crate::telemetry::traces::Traces;
 use crate::telemetry::{self, LogFormat};
 
 /// Exit status after a second signal, as a shell gives it to what SIGTERM ended.
@@ -33,13 +34,13 @@ enum Log {
 }
 
 impl Logging {
-    /// Sends log lines to standard error from here on.
-    pub(super) fn start(&self) -> anyhow::Result<()> {
+    /// Sends log lines to standard error from here on, and spans where `traces` says.
+    pub(super) fn start(&self, traces: Option<Traces>) -> anyhow::Result<()> {
         let format = match self.log_format {
             Log::Text => LogFormat::Text,
             Log::Json => LogFormat::Json,
         };
-        Ok(telemetry::init(format, self.log.clone())?)
+        Ok(telemetry::init(format, self.log.clone(), traces)?)
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use super::output::harmless;
 use super::process::{Address, Logging, address, bind, ended, runtime};
 use super::{Outcome, Source, cluster};
-use crate::admission::Settings;
+use crate::admission::{self, Settings};
 use crate::api::Api;
 use crate::catalog::folder::Folder;
 use crate::catalog::followed::Followed;
@@ -27,6 +27,7 @@ use crate::server::{self, Changes, Limits, Listeners, Rest, State};
 use crate::store::deletion::Disposable;
 use crate::store::{Cluster, Embedded, Store};
 use crate::telemetry::Metrics;
+use crate::telemetry::traces::Traces;
 
 /// A real review, in a clone of the repository.
 const REVIEW: &str = "tests/reviews/create.json";
@@ -145,7 +146,7 @@ fn not_empty(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<Outcome> {
-    args.logging.start()?;
+    args.logging.start(Traces::of_environment()?)?;
     let source = match (&args.tls_cert, &args.tls_key) {
         (Some(cert), Some(key)) => certs::Source::Files {
             cert: cert.clone(),
@@ -215,6 +216,7 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
         metrics,
         draining: AtomicBool::new(false),
     };
+    admission::expect(&state.metrics);
     state.announce_catalog();
     state.announce_certificate(&certificates);
     let over_tls = listeners.admission.is_some() || listeners.api.as_ref().is_some_and(|rest| rest.tls);

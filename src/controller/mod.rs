@@ -1,17 +1,19 @@
-//! The controller: writes into the status of each catalog object whether it is in force, and why not; and looks after the
-//! certificates that the serving processes serve with, if that is its task.
+//! The controller: writes into the status of each catalog object whether it is in force, and why not; looks after the
+//! certificates that the serving processes serve with, if that is its task; and counts the claims without a placement.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `certificates` | the Secrets of the certificates, and the bundle in the webhook configurations |
 //! | `status` | what an object's status should be |
 //! | `written` | what was written, for as long as the cluster has not told of it |
+//! | `claims` | how many claims there are, and how many of them without a placement |
 //! | `ops` | health and metrics |
 //!
 //! It decides nothing about the catalog: what is in force is what the serving processes take, which ask the same check. One
 //! runs; two would write the same statuses, and outrun each other with the certificates.
 
 mod certificates;
+mod claims;
 mod ops;
 mod status;
 mod written;
@@ -60,8 +62,8 @@ struct State {
     metrics: ControllerMetrics,
 }
 
-/// Runs until `ended` resolves. What looks after the certificates, if anything does, and what looks after the catalog do
-/// not stop each other.
+/// Runs until `ended` resolves. What looks after the certificates, if anything does, what looks after the catalog and what counts
+/// claims do not stop each other.
 ///
 /// # Errors
 /// The listener cannot be served from.
@@ -91,6 +93,7 @@ pub async fn run(
         served = serving => served,
         () = always("catalog", || write(&client, &state)) => Ok(()),
         () = keeping => Ok(()),
+        () = always("count of the claims", || claims::count(&client, &state.metrics)) => Ok(()),
         () = ended => {
             tracing::info!("ended");
             Ok(())

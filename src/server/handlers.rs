@@ -10,8 +10,10 @@ use axum::extract::{RawQuery, State as Shared};
 use axum::http::{HeaderValue, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures::FutureExt;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{Instrument, Span};
 
 use super::ready::readyz;
 use super::{State, guarded};
@@ -20,7 +22,8 @@ use crate::catalog::followed::Followed;
 use crate::catalog::{Object, Problem, effects};
 use crate::certs::Certificates;
 use crate::claim::Shown;
-use crate::telemetry::OPEN_METRICS;
+use crate::health::liveness;
+use crate::telemetry::{OPEN_METRICS, traces};
 
 /// The longest review that is read. A legal UPDATE, with two objects at the API server's own limit, takes 2.5 MB.
 pub const MOST_BYTES: usize = 16 * 1024 * 1024;
@@ -43,17 +46,26 @@ const TURN: Duration = Duration::from_secs(2);
 pub fn admission(state: &Arc<State>) -> Router {
     let room = Arc::new(Semaphore::new(ROOM));
     let parsing = Arc::new(Semaphore::new(1));
-    let webhook = |asked| {
+    let webhook = |path: &'static str, asked| {
         let (room, parsing) = (Arc::clone(&room), Arc::clone(&parsing));
-        post(move |Shared(state), request| review(state, asked, Received::new(room, parsing), request))
+        post(move |Shared(state), request: Request<Body>| {
+            let span = traces::served("POST", Some(path), request.headers());
+            let reviewed = review(state, asked, Received::new(room, parsing), request).instrument(span.clone());
+            reviewed.inspect(move |response| traces::answered(&span, response.status().as_u16()))
+        })
     };
     // When it cannot call us, the API server shows people the path that it called, and nothing else of ours.
-    let router = Router::new()
-        .route("/mutate", webhook(Asked::Claim(Webhook::Mutate)))
-        .route("/mutate/try-again", webhook(Asked::Claim(Webhook::Mutate)))
-        .route("/validate", webhook(Asked::Claim(Webhook::Validate)))
-        .route("/validate/try-again", webhook(Asked::Claim(Webhook::Validate)))
-        .route("/validate/catalog", webhook(Asked::Catalog));
+    let router = [
+        ("/mutate", Asked::Claim(Webhook::Mutate)),
+        ("/mutate/try-again", Asked::Claim(Webhook::Mutate)),
+        ("/validate", Asked::Claim(Webhook::Validate)),
+        ("/validate/try-again", Asked::Claim(Webhook::Validate)),
+        ("/validate/catalog", Asked::Catalog),
+    ]
+    .into_iter()
+    .fold(Router::new(), |router, (path, asked)| {
+        router.route(path, webhook(path, asked))
+    });
     let elsewhere = |status| move |Shared(state), request| elsewhere(state, status, request);
     let router = router
         .fallback(elsewhere(StatusCode::NOT_FOUND))
@@ -71,12 +83,14 @@ enum Asked {
 /// Health and metrics.
 pub fn ops(state: &Arc<State>, certificates: Arc<Certificates>) -> Router {
     let ready = {
-        let state = Arc::clone(state);
+        let (state, certificates) = (Arc::clone(state), Arc::clone(&certificates));
         move |RawQuery(query)| async move { readyz(&state, &certificates, query.as_deref()) }
     };
     let metrics = {
         let state = Arc::clone(state);
         move || async move {
+            let is_ready = state.checks(&certificates).iter().all(|(_, found)| found.is_ok());
+            state.metrics.is_ready(is_ready);
             state
                 .metrics
                 .catalog_age(state.followed.as_ref().map_or(0.0, Followed::age));
@@ -84,7 +98,7 @@ pub fn ops(state: &Arc<State>, certificates: Arc<Certificates>) -> Router {
         }
     };
     let router = Router::new()
-        .route("/livez", get("ok\n"))
+        .route("/livez", get(async |RawQuery(query)| liveness(query.as_deref())))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics));
     guarded(router, state)
@@ -232,8 +246,9 @@ async fn answer_long(state: Arc<State>, asked: Asked, received: Received, starte
         Asked::Claim(_) => Some(Arc::clone(&received.parsing).acquire_owned().await),
         Asked::Catalog => None,
     };
+    let span = Span::current();
     let answered = tokio::task::spawn_blocking(move || {
-        let response = answer(&state, asked, received.bytes(), started);
+        let response = span.in_scope(|| answer(&state, asked, received.bytes(), started));
         drop(place);
         response
     });
@@ -262,8 +277,11 @@ fn answer(state: &State, asked: Asked, body: &[u8], started: Instant) -> Respons
 fn answer_claim(state: &State, webhook: Webhook, body: &[u8], started: Instant) -> Result<Response, Unreadable> {
     let review = envelope::read(body)?;
     let Some(held) = state.catalog.current() else {
-        let why = format_args!("there is no catalog yet: {}", state.why_no_catalog());
-        return Ok(unreadable(state, StatusCode::SERVICE_UNAVAILABLE, &why));
+        return Ok(unreadable(
+            state,
+            StatusCode::SERVICE_UNAVAILABLE,
+            &state.why_no_catalog(),
+        ));
     };
     let answer = admission::answer(webhook, &review, &held, &state.settings);
     let response = envelope::write(&review.uid, &answer);

@@ -1,7 +1,5 @@
 //! Whether the server is ready, and what it has to say of itself.
 
-use std::fmt::Write;
-
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
@@ -9,74 +7,64 @@ use super::State;
 use crate::catalog::followed::Followed;
 use crate::certs::Certificates;
 use crate::certs::seconds::now;
+use crate::health::{Check, readiness};
 
-/// Ready from when there are a catalog, whatever it holds, and a certificate, and until the server is about to end. What it
-/// serves from stays good, so nothing else takes it out of service; `?verbose` says what was refused since.
+/// What `/readyz` answers.
 pub(super) fn readyz(state: &State, certificates: &Certificates, query: Option<&str>) -> Response {
-    let held = state.catalog.current();
-    let certificate = certificates.status();
-    let refusal = certificate.refusal.unwrap_or_default();
-    let not_ready = match (&held, &certificate.leaf) {
-        _ if state.is_draining() => Some("the server is ending".to_owned()),
-        (_, None) => Some(format!("there is no serving certificate yet: {refusal}")),
-        (None, _) => Some(format!("there is no catalog yet: {}", state.why_no_catalog())),
-        (Some(_), Some(_)) => None,
-    };
-    let mut text = String::new();
-    if query.is_some_and(|query| {
-        query
-            .split('&')
-            .any(|pair| pair == "verbose" || pair.starts_with("verbose="))
-    }) {
-        let mut line = |good: bool, check: &str, state: String| {
-            let _ = writeln!(text, "[{}]{check}: {state}", if good { '+' } else { '-' });
+    match readiness(&state.checks(certificates), query) {
+        Ok(text) => text.into_response(),
+        Err(text) => (StatusCode::SERVICE_UNAVAILABLE, text).into_response(),
+    }
+}
+
+impl State {
+    /// Ready from when there are a catalog, whatever it holds, and a certificate, and until the server is about to end. What it
+    /// serves from stays good, so nothing else takes it out of service: what was refused since, or that the cluster is away, is
+    /// said of a check that is good.
+    pub(super) fn checks(&self, certificates: &Certificates) -> [Check; 3] {
+        let serving = if self.is_draining() {
+            Err("the server is ending".to_owned())
+        } else {
+            Ok(String::new())
         };
-        line(held.is_some(), "catalog", state.told_of_catalog());
-        let told = match certificate.leaf.as_ref().map(|leaf| leaf.validity.not_after) {
-            None => refusal,
+        let status = certificates.status();
+        let refusal = status.refusal.unwrap_or_default();
+        let certificate = match status.leaf.map(|leaf| leaf.validity.not_after) {
+            None => Err(format!("there is no serving certificate yet: {refusal}")),
             Some(not_after) => {
-                let standing = if not_after < now() { "expired" } else { "ok, expires" };
+                let expires = if not_after < now() { "it expired" } else { "it expires" };
                 let newest = if refusal.is_empty() {
                     ""
                 } else {
                     "; the newest is refused: "
                 };
-                format!("{standing} at Unix time {not_after}{newest}{refusal}")
+                Ok(format!("{expires} at Unix time {not_after}{newest}{refusal}"))
             }
         };
-        line(certificate.leaf.is_some(), "certificate", told);
-        let serving = if state.is_draining() { "ending" } else { "ok" };
-        line(!state.is_draining(), "serving", serving.to_owned());
+        [
+            ("serving", serving),
+            ("certificate", certificate),
+            ("catalog", self.told_of_catalog()),
+        ]
     }
-    match not_ready {
-        None => {
-            text.push_str("ready\n");
-            text.into_response()
-        }
-        Some(why) => {
-            let _ = writeln!(text, "not ready: {why}");
-            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
-        }
-    }
-}
 
-impl State {
     /// Why there is nothing to decide by.
     pub(super) fn why_no_catalog(&self) -> String {
-        self.followed.as_ref().and_then(Followed::away).unwrap_or_default()
+        let why = self.followed.as_ref().and_then(Followed::away).unwrap_or_default();
+        format!("there is no catalog yet: {why}")
     }
 
-    fn told_of_catalog(&self) -> String {
-        let Some(held) = self.catalog.current() else {
-            return self.why_no_catalog();
-        };
+    fn told_of_catalog(&self) -> Result<String, String> {
+        let held = self.catalog.current().ok_or_else(|| self.why_no_catalog())?;
         let revision = held.snapshot().revision().short();
         if let Some(refusal) = self.catalog_refusal.load().as_deref() {
-            return format!("ok, still revision {revision}; the newest change is refused: {refusal}");
+            return Ok(format!(
+                "still revision {revision}; the newest change is refused: {refusal}"
+            ));
         }
-        match self.followed.as_ref().and_then(Followed::away) {
-            None => format!("ok, revision {revision}"),
-            Some(why) => format!("ok, still revision {revision}: {why}"),
-        }
+        Ok(match self.followed.as_ref().and_then(Followed::away) {
+            None => format!("revision {revision}"),
+            Some(why) => format!("still revision {revision}: {why}"),
+        })
     }
 }

@@ -126,6 +126,9 @@ impl State {
     pub fn announce_catalog(&self) {
         if let Some(held) = self.catalog.current() {
             self.metrics.catalog(held.snapshot().revision().short(), held.since());
+            for policy in held.snapshot().policies() {
+                self.metrics.expect_policy(&policy.name);
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ use kube::config::AuthInfo;
 use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
+use tracing::Instrument;
 
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, Request};
@@ -25,6 +26,7 @@ use super::deletion::{ALLOW, ALLOWED, annotation};
 use super::{Caller, Created, Deleted, Existence, Key, Page, StoreError, Wanted};
 use crate::admission::API_FIELD_MANAGER;
 use crate::claim::{GROUP, VERSION};
+use crate::telemetry::traces;
 
 /// The claims' name in URLs and rights.
 const RESOURCE: &str = "mysqlinstanceclaims";
@@ -169,10 +171,11 @@ impl Cluster {
         let before = annotation(found).cloned().unwrap_or_default();
         let unsettled = Arc::clone(&self.unsettled).read_owned().await;
         let (cluster, caller, key) = (self.clone(), caller.clone(), key.clone());
-        let done = tokio::spawn(async move {
+        let done = async move {
             let _unsettled = unsettled;
             cluster.allowed_and_deleted(&caller, &key, &uid, &before).await
-        });
+        };
+        let done = tokio::spawn(done.in_current_span());
         match done.await {
             Ok(deleted) => deleted,
             // As if it had happened here, where a panic is counted and answered.
@@ -325,7 +328,8 @@ impl Cluster {
             .header(ACCEPT, takes)
             .header(CONTENT_TYPE, sends)
             .body(Body::from(body));
-        let request = request.map_err(|error| StoreError::Failed(error.to_string()))?;
+        let mut request = request.map_err(|error| StoreError::Failed(error.to_string()))?;
+        traces::passed_on(request.headers_mut());
         let away = |why: &dyn std::fmt::Display| {
             tracing::warn!("the API server cannot be asked: {why}");
             StoreError::Unavailable("the API server cannot be reached; try again".to_owned())

@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime};
 
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
 use serde_json::Value;
+use tracing::Span;
 use uuid::Uuid;
 
 use super::{Caller, Created, Deleted, Key, Page, StoreError, Wanted};
@@ -16,6 +17,7 @@ use crate::admission::{self, Answer, Settings, Webhook, envelope, offline, recor
 use crate::catalog::cluster::because;
 use crate::catalog::live::Live;
 use crate::telemetry::Metrics;
+use crate::telemetry::traces::SPANS;
 
 /// Each claim as JSON, by namespace and name.
 const CLAIMS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("claims");
@@ -227,8 +229,8 @@ impl Embedded {
         &self,
         work: impl Fn(&Database) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let file = Arc::clone(&self.file);
-        match tokio::task::spawn_blocking(move || file.work(work)).await {
+        let (file, span) = (Arc::clone(&self.file), Span::current());
+        match tokio::task::spawn_blocking(move || span.in_scope(|| file.work(work))).await {
             Ok(done) => done,
             // As if it had happened here, where a panic is counted and answered.
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
@@ -315,6 +317,11 @@ impl Admission {
         take: impl FnOnce(Answer<'_>) -> Result<T, Vec<crate::claim::Problem>>,
     ) -> Result<T, StoreError> {
         let started = Instant::now();
+        let span = match webhook {
+            Webhook::Mutate => tracing::info_span!(target: SPANS, "mutate"),
+            Webhook::Validate => tracing::info_span!(target: SPANS, "validate"),
+        };
+        let _in_span = span.enter();
         let Some(held) = self.catalog.current() else {
             return Err(StoreError::Unavailable("there is no catalog yet; try again".to_owned()));
         };

@@ -14,8 +14,10 @@ pub mod deletion;
 pub mod embedded;
 
 use serde_json::Value;
+use tracing::{Instrument, Span};
 
 use crate::claim::Problem;
+use crate::telemetry::traces::SPANS;
 
 pub use cluster::Cluster;
 pub use embedded::Embedded;
@@ -219,10 +221,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::AlreadyExists`], or why it is not stored.
     pub async fn create(&self, caller: &Caller, key: &Key, claim: Value) -> Result<Created, StoreError> {
-        match self {
-            Self::Cluster(cluster) => cluster.create(caller, key, &claim).await,
-            Self::Embedded(embedded) => embedded.create(caller, key, claim).await,
-        }
+        let done = async {
+            match self {
+                Self::Cluster(cluster) => cluster.create(caller, key, &claim).await,
+                Self::Embedded(embedded) => embedded.create(caller, key, claim).await,
+            }
+        };
+        done.instrument(span("create")).await
     }
 
     /// The claim.
@@ -230,10 +235,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`], or why it is not told.
     pub async fn get(&self, caller: &Caller, key: &Key) -> Result<Value, StoreError> {
-        match self {
-            Self::Cluster(cluster) => cluster.get(caller, key).await,
-            Self::Embedded(embedded) => embedded.get(key).await,
-        }
+        let done = async {
+            match self {
+                Self::Cluster(cluster) => cluster.get(caller, key).await,
+                Self::Embedded(embedded) => embedded.get(key).await,
+            }
+        };
+        done.instrument(span("get")).await
     }
 
     /// Up to `wanted.limit` claims that `fits` lets through.
@@ -246,10 +254,13 @@ impl Store {
         wanted: &Wanted<'_>,
         fits: impl Fn(&Value) -> bool + Send + Sync + 'static,
     ) -> Result<Page, StoreError> {
-        match self {
-            Self::Cluster(cluster) => cluster.list(caller, wanted, fits).await,
-            Self::Embedded(embedded) => embedded.list(wanted, fits).await,
-        }
+        let done = async {
+            match self {
+                Self::Cluster(cluster) => cluster.list(caller, wanted, fits).await,
+                Self::Embedded(embedded) => embedded.list(wanted, fits).await,
+            }
+        };
+        done.instrument(span("list")).await
     }
 
     /// Deletes the claim as it was when `claim` was read; with `allow`, it is first annotated that this is wanted.
@@ -257,10 +268,13 @@ impl Store {
     /// # Errors
     /// Why it is not deleted.
     pub async fn delete(&self, caller: &Caller, key: &Key, claim: &Value, allow: bool) -> Result<Deleted, StoreError> {
-        match self {
-            Self::Cluster(cluster) => cluster.delete(caller, key, claim, allow).await,
-            Self::Embedded(embedded) => embedded.delete(key, claim).await,
-        }
+        let done = async {
+            match self {
+                Self::Cluster(cluster) => cluster.delete(caller, key, claim, allow).await,
+                Self::Embedded(embedded) => embedded.delete(key, claim).await,
+            }
+        };
+        done.instrument(span("delete")).await
     }
 
     /// Waits until nothing is half done that nobody waits for any more.
@@ -277,11 +291,14 @@ impl Store {
     /// # Errors
     /// The store cannot be asked now.
     pub async fn secret(&self, caller: &Caller, namespace: &str, name: &str) -> Result<Existence, StoreError> {
-        match self {
-            Self::Cluster(cluster) => cluster.secret(caller, namespace, name).await,
-            // Nothing makes a database here.
-            Self::Embedded(_) => Ok(Existence::Missing),
-        }
+        let done = async {
+            match self {
+                Self::Cluster(cluster) => cluster.secret(caller, namespace, name).await,
+                // Nothing makes a database here.
+                Self::Embedded(_) => Ok(Existence::Missing),
+            }
+        };
+        done.instrument(span("secret")).await
     }
 
     /// Whether the caller may create claims in this namespace, or everywhere.
@@ -289,9 +306,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::Forbidden`], or why that is not known.
     pub async fn may_create(&self, caller: &Caller, namespace: Option<&str>) -> Result<(), StoreError> {
-        match self {
-            Self::Cluster(cluster) => cluster.may(caller, "create", namespace, None).await,
-            Self::Embedded(_) => Ok(()),
-        }
+        let done = async {
+            match self {
+                Self::Cluster(cluster) => cluster.may(caller, "create", namespace, None).await,
+                Self::Embedded(_) => Ok(()),
+            }
+        };
+        done.instrument(span("may_create")).await
     }
+}
+
+/// The span around what the store does for a request.
+fn span(operation: &'static str) -> Span {
+    tracing::info_span!(target: SPANS, "store", store.operation = operation)
 }

@@ -2,13 +2,18 @@
 
 use std::sync::atomic::AtomicU64;
 
-use prometheus_client::encoding::text;
+use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::Kind;
+use super::metrics::{AGE, Kind, OBJECTS_REFUSED, READY};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Claims {
+    state: &'static str,
+}
 
 /// Everything that the controller counts.
 #[derive(Debug)]
@@ -22,6 +27,9 @@ pub struct ControllerMetrics {
     issued: Family<Kind, Counter>,
     certificate_failures: Counter,
     bundle_published: Gauge,
+    claims: Family<Claims, Gauge>,
+    claims_failed: Counter,
+    ready: Gauge,
 }
 
 impl Default for ControllerMetrics {
@@ -36,6 +44,9 @@ impl Default for ControllerMetrics {
             issued: Family::default(),
             certificate_failures: Counter::default(),
             bundle_published: Gauge::default(),
+            claims: Family::default(),
+            claims_failed: Counter::default(),
+            ready: Gauge::default(),
         };
         metrics.registered()
     }
@@ -54,8 +65,8 @@ impl ControllerMetrics {
             "Statuses of catalog objects that could not be written, each time",
             self.failed.clone(),
         );
-        registry.register("catalog_objects_refused", super::OBJECTS_REFUSED, self.refused.clone());
-        registry.register("catalog_age_seconds", super::AGE, self.age.clone());
+        registry.register("catalog_objects_refused", OBJECTS_REFUSED, self.refused.clone());
+        registry.register("catalog_age_seconds", AGE, self.age.clone());
         registry.register(
             "controller_certificate_not_after_timestamp_seconds",
             "When the certificate of that kind (ca, leaf) expires, in Unix time; there is none while there is no good one",
@@ -76,13 +87,26 @@ impl ControllerMetrics {
             "1 while every webhook configuration trusts just the authorities that it should; 0 also if that is nobody's task here",
             self.bundle_published.clone(),
         );
+        registry.register(
+            "claims",
+            "Claims in the cluster that have a placement (placed) or have none (unplaced), counted every few minutes; none while \
+             that fails",
+            self.claims.clone(),
+        );
+        registry.register(
+            "controller_claims_failures",
+            "Counts of the claims that came to no end, each time",
+            self.claims_failed.clone(),
+        );
+        registry.register("ready", READY, self.ready.clone());
         self
     }
 
     /// Everything in the `OpenMetrics` text format; `age` is for how many seconds the cluster has not said what its catalog is.
     #[must_use]
-    pub fn encode(&self, age: f64) -> String {
+    pub fn encode(&self, age: f64, ready: bool) -> String {
         self.age.set(age);
+        self.ready.set(ready.into());
         let mut out = String::new();
         // Writing to a string cannot fail.
         let _ = text::encode(&mut out, &self.registry);
@@ -126,5 +150,19 @@ impl ControllerMetrics {
     /// Says whether the bundle is published as it should be.
     pub fn bundle_is_published(&self, published: bool) {
         self.bundle_published.set(published.into());
+    }
+
+    /// Says how many claims have a placement, and how many have none.
+    pub fn claims(&self, placed: u64, unplaced: u64) {
+        for (state, count) in [("placed", placed), ("unplaced", unplaced)] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.claims.get_or_create(&Claims { state }).set(count);
+        }
+    }
+
+    /// Counts a count of the claims that came to no end; how many there are is not known then.
+    pub fn claims_failed(&self) {
+        self.claims.clear();
+        self.claims_failed.inc();
     }
 }

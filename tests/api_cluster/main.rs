@@ -13,6 +13,7 @@
 mod support {
     pub mod browser;
     pub mod cluster;
+    pub mod collector;
     pub mod guard;
     pub mod missing;
     pub mod rest;
@@ -28,6 +29,7 @@ mod races;
 #[path = "../api/rules.rs"]
 mod rules;
 mod secrets;
+mod traces;
 mod writes;
 
 use std::path::Path;
@@ -190,7 +192,7 @@ fn main() -> ExitCode {
             Ok(Completion::Completed)
         }),
     });
-    let rooms: [(bool, &str, &[Case]); 7] = [
+    let rooms: [(bool, &str, &[Case]); 8] = [
         (false, "people", people::CASES),
         (false, "lists", lists::CASES),
         (false, "secrets", secrets::CASES),
@@ -198,6 +200,7 @@ fn main() -> ExitCode {
         (false, "races", races::CASES),
         (false, "away", away::CASES),
         (true, "away", away::ALONE),
+        (true, "traces", traces::ALONE),
     ];
     let cases = rooms.into_iter().flat_map(|(alone, room, cases)| {
         cases.iter().map(move |&(name, case)| shared::Case {

@@ -148,7 +148,7 @@ fn a_catalog_that_was_not_given_is_asked_for_and_among_several_the_right_one_cou
         run.out
     );
     for order in ["--catalog DIR --catalog builtin", "--catalog builtin --catalog DIR"] {
-        let run = verify(&order.replace("DIR", &path(&later)), &[placed()]);
+        let run = verify(&order.replace("DIR", path(&later)), &[placed()]);
         assert_eq!(run.status, 0, "{order}: {}", run.out);
     }
 }

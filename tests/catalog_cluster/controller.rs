@@ -1,4 +1,6 @@
-//! The controller, run with the rights that we ship: statuses, and nothing else.
+//! The controller, run with the rights that we ship: statuses and the number of claims, and nothing else.
+
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -12,10 +14,12 @@ pub const CASES: &[Case] = &[
     ("it_writes_whether_an_object_is_in_force_and_why_not", statuses),
     ("it_writes_once_and_again_after_a_restart_only_what_is_due", settled),
     ("many_objects_are_written_once_each", many),
+    ("it_counts_claims_and_those_without_a_placement", counted),
     ("each_account_may_do_what_it_needs_and_no_more", rights),
 ];
 
 const CATALOG: &str = "/apis/platform.example.org/v1alpha1";
+const CLAIMS: &str = "/apis/db.platform.example.org/v1alpha1/mysqlinstanceclaims";
 
 /// A kubeconfig with a token of one of our service accounts, which have the rights that we ship.
 fn token(platform: &Platform, account: &str) -> std::path::PathBuf {
@@ -25,9 +29,13 @@ fn token(platform: &Platform, account: &str) -> std::path::PathBuf {
 
 /// A controller as shipped.
 fn controller(platform: &Platform) -> Server {
+    started(&token(platform, "idp-multicloud-controller"))
+}
+
+fn started(kubeconfig: &Path) -> Server {
     let mut command = binary();
     command.args(["controller", "--ops-addr", "127.0.0.1:0"]);
-    command.env("KUBECONFIG", token(platform, "idp-multicloud-controller"));
+    command.env("KUBECONFIG", kubeconfig);
     let server = Server::run(command);
     eventually("the controller is ready", || server.get("/readyz").status == 200);
     server
@@ -193,16 +201,15 @@ fn settled(platform: &Platform) {
     assert_eq!(second.metric("idp_controller_status_writes_total").to_string(), "0");
     assert_eq!(second.metric("idp_controller_status_failures_total").to_string(), "0");
     assert_eq!(second.metric("idp_catalog_age_seconds").to_string(), "0");
-    assert!(
-        second.stderr().contains("the catalog") || second.stderr().is_empty(),
-        "{}",
-        second.stderr()
-    );
+    let stderr = second.stderr();
+    let foreseen = ["the catalog", "claims without a placement"];
+    let strange = |line: &&str| !foreseen.iter().any(|words| line.contains(words));
+    assert_eq!(stderr.lines().find(strange), None, "{stderr}");
 }
 
 fn many(platform: &Platform) {
     let kubectl = |args: &[&str], input: &str| platform.api.kubectl(User::Admin, args, input).ok();
-    let names: Vec<String> = (0..60).map(|i| format!("many-{i}")).collect();
+    let names: Vec<String> = (0..24).map(|i| format!("many-{i}")).collect();
     let cells: Vec<Value> = names.iter().map(|name| cell(name, "status-many")).collect();
     let list = json!({"apiVersion": "v1", "kind": "List", "items": cells});
     let unasked = platform.stop_serving();
@@ -264,20 +271,90 @@ fn many(platform: &Platform) {
     kubectl(&["delete", "cloudprovider", "status-many"], "");
 }
 
+fn counted(platform: &Platform) {
+    let stored = || {
+        let claims = platform.api.call(User::Admin, "GET", CLAIMS, None).ok();
+        let claims = claims["items"].as_array().unwrap().clone();
+        let unplaced = |claim: &&Value| claim["spec"]["parameters"]["provider"].is_null();
+        let unplaced = claims.iter().filter(unplaced).count();
+        [claims.len() - unplaced, unplaced]
+    };
+    platform.team("counted").placed("counted", json!({}));
+    let [placed, unplaced] = stored();
+    assert!(placed > 0 && unplaced > 0, "{placed} {unplaced}");
+    let first = controller(platform);
+    let told = |controller: &Server, state: &str, wanted: usize| {
+        let wanted = format!("\nidp_claims{{state=\"{state}\"}} {wanted}\n");
+        eventually(&wanted, || controller.metrics().contains(&wanted));
+    };
+    told(&first, "placed", placed);
+    told(&first, "unplaced", unplaced);
+    assert_eq!(first.log(&["WARN", "claims without a placement"]).len(), 1);
+    assert_eq!(first.metric("idp_ready"), 1.0);
+    let told_of = first.get("/readyz?verbose").body;
+    assert!(
+        told_of.starts_with("[+]catalog ok: ") && told_of.ends_with("\nready\n"),
+        "{told_of}"
+    );
+    assert_eq!(first.get("/livez?verbose").body, "[+]ping ok\nok\n");
+
+    // One that may not list them says so, and does all else.
+    let kubeconfig = token(platform, "idp-multicloud-controller");
+    let path = "/apis/rbac.authorization.k8s.io/v1/clusterroles/idp-multicloud-controller";
+    let role = platform.api.call(User::Admin, "GET", path, None).ok();
+    let rules = role["rules"].as_array().unwrap().iter();
+    let rules = rules.filter(|rule| rule["resources"] != json!(["mysqlinstanceclaims"]));
+    let without = json!({"rules": rules.collect::<Vec<_>>()});
+    platform.api.call(User::Admin, "PATCH", path, Some(&without)).ok();
+    let claims = ["db.platform.example.org", "mysqlinstanceclaims", ""];
+    eventually("it may not list them", || {
+        !may(platform, "idp-multicloud-controller", "list", claims)
+    });
+    let second = started(&kubeconfig);
+    eventually("it fails", || {
+        second.metric("idp_controller_claims_failures_total") > 0.0
+    });
+    assert!(!second.metrics().contains("\nidp_claims{"));
+    assert_eq!(
+        second.log(&["WARN", "claims cannot be counted", "cannot list"]).len(),
+        1
+    );
+    apply(
+        platform,
+        &object(
+            "Tier",
+            "counted",
+            json!({"rtoMinutes": 1, "rpoMinutes": 1, "requires": [], "weights": {"cost": 1}}),
+        ),
+    )
+    .ok();
+    let wait = ["wait", "--for=condition=Accepted", "tier/counted", "--timeout=30s"];
+    platform.api.kubectl(User::Admin, &wait, "").ok();
+    delete(platform, "tier", "counted");
+    let with = json!({"rules": role["rules"]});
+    platform.api.call(User::Admin, "PATCH", path, Some(&with)).ok();
+    told(&second, "unplaced", unplaced);
+}
+
+/// Whether one of our accounts may do that to a group's resource and subresource.
+fn may(platform: &Platform, account: &str, verb: &str, [group, resource, subresource]: [&str; 3]) -> bool {
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+        "spec": {
+            "user": format!("system:serviceaccount:idp-multicloud:{account}"),
+            "groups": ["system:serviceaccounts", "system:serviceaccounts:idp-multicloud", "system:authenticated"],
+            "resourceAttributes": {"verb": verb, "group": group, "resource": resource, "subresource": subresource},
+        },
+    });
+    let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    let answer = platform.api.call(User::Admin, "POST", path, Some(&review)).ok();
+    answer["status"]["allowed"] == true
+}
+
 fn rights(platform: &Platform) {
     token(platform, "idp-multicloud-controller");
     let may = |account: &str, verb: &str, group: &str, resource: &str, subresource: &str| {
-        let review = json!({
-            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-            "spec": {
-                "user": format!("system:serviceaccount:idp-multicloud:{account}"),
-                "groups": ["system:serviceaccounts", "system:serviceaccounts:idp-multicloud", "system:authenticated"],
-                "resourceAttributes": {"verb": verb, "group": group, "resource": resource, "subresource": subresource},
-            },
-        });
-        let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-        let answer = platform.api.call(User::Admin, "POST", path, Some(&review)).ok();
-        answer["status"]["allowed"] == true
+        may(platform, account, verb, [group, resource, subresource])
     };
     let ours = "platform.example.org";
     for account in ["idp-multicloud-admission", "idp-multicloud-controller"] {
@@ -301,12 +378,17 @@ fn rights(platform: &Platform) {
         }
         for (verb, group, resource) in [
             ("get", "", "secrets"),
-            ("list", "db.platform.example.org", "mysqlinstanceclaims"),
+            ("get", "db.platform.example.org", "mysqlinstanceclaims"),
+            ("watch", "db.platform.example.org", "mysqlinstanceclaims"),
             ("get", "", "configmaps"),
             ("patch", "admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
         ] {
             assert!(!may(account, verb, group, resource, ""), "{account} {verb} {resource}");
         }
+    }
+    for (account, lists) in [("idp-multicloud-admission", false), ("idp-multicloud-controller", true)] {
+        let may = may(account, "list", "db.platform.example.org", "mysqlinstanceclaims", "");
+        assert_eq!(may, lists, "{account}");
     }
     // What the serving account may do is enough to serve.
     let mut command = crate::support::server::on(binary(), &["off", "off", "127.0.0.1:0"]);

@@ -187,7 +187,8 @@ fn from_nothing(platform: &Platform) {
         eventually("a second server is ready", || second.get("/readyz").status == 200);
         let revision = |server: &Server| {
             let ready = server.get("/readyz?verbose").body;
-            ready.lines().next().unwrap().to_owned()
+            let catalog = ready.lines().find(|line| line.starts_with("[+]catalog ok: "));
+            catalog.unwrap().to_owned()
         };
         eventually("both have the same catalog", || revision(&server) == revision(&second));
         for object in &objects {

@@ -22,7 +22,7 @@ pub const CASES: &[Case] = &[(
 )];
 
 const WRITERS: usize = 20;
-const EDITS: u32 = 12;
+const EDITS: u32 = 5;
 const CELL: &str = "/apis/platform.example.org/v1alpha1/cells/payments";
 
 /// Every object of the catalog, as the API server has it.

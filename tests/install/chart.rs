@@ -17,6 +17,7 @@ pub const CASES: &[Case] = &[
     ("it_renders_no_authority_and_no_definition", nothing_of_others),
     ("what_guards_claims_stays_when_a_release_goes", kept),
     ("a_setting_stands_alike_everywhere", settings),
+    ("the_servers_can_be_let_trace", traced),
     ("names_that_could_end_a_condition_are_refused", quoted),
     ("a_pod_has_time_to_drain", drained),
     ("each_value_is_in_the_manual", documented),
@@ -28,7 +29,7 @@ const HELMS: [Road; 2] = [Road::Helm3, Road::Helm4];
 
 /// Every switch turned on.
 const ALL: &str = "--set=api.enabled=true,api.insecureHttp=true,networkPolicy.enabled=true,serviceMonitor.enabled=true,\
-                   createNamespace=true";
+                   prometheusRule.enabled=true,grafanaDashboard.enabled=true,createNamespace=true";
 
 const SOURCES: [&str; 3] = ["self-managed", "cert-manager", "secret"];
 
@@ -136,8 +137,13 @@ fn refused(cluster: &Cluster) {
         ("listenAddress=localhost", "listenAddress"),
         ("networkPolicy.apiServerPorts={}", "apiServerPorts"),
         ("log.format=xml", "format"),
+        ("env[0].nmae=OTEL_SERVICE_NAME", "nmae"),
+        ("networkPolicy.egress=everybody", "egress"),
         ("api.enabled=true", "api.tlsSecretName"),
         ("api.tlsSecretName=idp-multicloud-ca", "tlsSecretName"),
+        ("prometheusRule.enabled=true", "serviceMonitor.enabled"),
+        ("prometheusRule.runbooks=runbooks.md", "runbooks"),
+        ("prometheusRule.unplacedClaims=-1", "unplacedClaims"),
         (
             "api.enabled=true,api.insecureHttp=true,api.tlsSecretName=tls",
             "api.insecureHttp",
@@ -210,6 +216,30 @@ fn settings(cluster: &Cluster) {
     assert_eq!(none.matches("variables.environment in []").count(), 1);
 }
 
+fn traced(cluster: &Cluster) {
+    let args = [
+        ALL,
+        "--set=env[0].name=OTEL_EXPORTER_OTLP_ENDPOINT,env[0].value=http://collector:4318",
+        "--set=networkPolicy.egress[0].ports[0].port=4318",
+    ];
+    let objects = objects(cluster, &args);
+    let of = |kind: &'static str| objects.iter().filter(move |object| object["kind"] == kind);
+    for deployment in of("Deployment") {
+        let env = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+        assert_eq!(env[1]["value"], "http://collector:4318", "{deployment}");
+    }
+    for policy in of("NetworkPolicy") {
+        let egress = policy["spec"]["egress"].as_array().unwrap();
+        let is_controller = policy["metadata"]["name"] == "idp-multicloud-controller";
+        assert_eq!(egress.len(), if is_controller { 1 } else { 2 }, "{policy}");
+        assert_eq!(
+            egress.last().unwrap()["ports"][0]["port"] == 4318,
+            !is_controller,
+            "{policy}"
+        );
+    }
+}
+
 fn quoted(cluster: &Cluster) {
     for set in [
         "crossplaneAccount=x' || true || '",
@@ -244,8 +274,8 @@ fn drained(cluster: &Cluster) {
             let Some(drain) = seconds("--drain-delay=") else {
                 continue;
             };
-            // One second for the last answer, as the server has it.
-            let needed = drain + seconds("--request-timeout=").unwrap() + 1;
+            // One second for the last answer and two for the last spans, as the server has it.
+            let needed = drain + seconds("--request-timeout=").unwrap() + 1 + 2;
             let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
             assert!(grace > needed, "{grace} {needed} {}", object["metadata"]["name"]);
         }

@@ -136,9 +136,10 @@ impl Cluster {
 
     /// Runs a command of a manual in a shell.
     pub fn shell(&self, user: User, command: &str) -> Ran {
-        let kubectl = self.api.binaries.kubectl.parent().unwrap().display().to_string();
+        let ours = PathBuf::from(binary().get_program());
+        let [kubectl, ours] = [&self.api.binaries.kubectl, &ours].map(|binary| binary.parent().unwrap().display());
         let mut shell = Command::new("sh");
-        let path = format!("{kubectl}:{}", std::env::var("PATH").unwrap());
+        let path = format!("{kubectl}:{ours}:{}", std::env::var("PATH").unwrap());
         shell.args(["-ec", command]).env("PATH", path);
         self.api.prepare(&mut shell, user);
         run(shell, "")

@@ -23,6 +23,7 @@ mod certificates;
 mod chart;
 mod image;
 mod installation;
+mod manual;
 mod pods;
 mod rights;
 mod roads;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         ("image", image::CASES),
         ("certificates", certificates::CASES),
         ("roads", roads::CASES),
+        ("manual", manual::CASES),
         ("rights", rights::CASES),
         ("pods", pods::CASES),
         ("chart", chart::CASES),

@@ -95,6 +95,7 @@ pub fn install_their_kinds(cluster: &Cluster) -> bool {
         "certificates.cert-manager.io",
         "issuers.cert-manager.io",
         "servicemonitors.monitoring.coreos.com",
+        "prometheusrules.monitoring.coreos.com",
     ] {
         let crd = format!("crd/{crd}");
         cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", &crd]);
@@ -108,7 +109,8 @@ fn theirs(cluster: &Cluster) {
     }
     cluster.kubectl(&["create", "namespace", NAME]);
     for settings in [
-        "certificates.source=cert-manager,serviceMonitor.enabled=true,serviceMonitor.labels.release=prometheus",
+        "certificates.source=cert-manager,serviceMonitor.enabled=true,serviceMonitor.labels.release=prometheus,\
+         prometheusRule.enabled=true,prometheusRule.labels.release=prometheus",
         "certificates.source=cert-manager,certificates.certManager.issuerRef.name=company,\
          certificates.certManager.issuerRef.kind=ClusterIssuer,certificates.certManager.issuerRef.group=cert-manager.io",
     ] {
@@ -133,11 +135,16 @@ fn theirs(cluster: &Cluster) {
             !settings.contains("company"),
             "{said}"
         );
-        assert_eq!(
-            said.contains("servicemonitor.monitoring.coreos.com/idp-multicloud"),
-            settings.contains("serviceMonitor"),
-            "{said}"
-        );
+        for (kind, value) in [
+            ("servicemonitor", "serviceMonitor"),
+            ("prometheusrule", "prometheusRule"),
+        ] {
+            assert_eq!(
+                said.contains(&format!("{kind}.monitoring.coreos.com/idp-multicloud")),
+                settings.contains(value),
+                "{said}"
+            );
+        }
         for configuration in idp_multicloud::yaml::documents(&text).unwrap() {
             if configuration["webhooks"].is_array() {
                 let from = &configuration["metadata"]["annotations"]["cert-manager.io/inject-ca-from"];

@@ -8,6 +8,7 @@ use crate::installation::{CATALOG, Cluster, MUTATING, NAME, Road, VALIDATING};
 use crate::roads::FEW;
 use crate::support::cluster::apiserver::{Answer, User, call};
 use crate::support::cluster::pod;
+use crate::support::server::eventually;
 
 pub const CASES: &[Case] = &[
     ("serving_pods_read_the_catalog_and_nothing_else", admission),
@@ -18,6 +19,7 @@ pub const CASES: &[Case] = &[
 
 const KINDS: [&str; 4] = ["cells", "cloudproviders", "placementpolicies", "tiers"];
 const SECRETS: &str = "/api/v1/namespaces/idp-multicloud/secrets";
+const CLAIMS: &str = "/apis/db.platform.example.org/v1alpha1/mysqlinstanceclaims";
 const APPLY: &str = "application/apply-patch+yaml";
 
 /// A client of one account of ours.
@@ -148,6 +150,9 @@ fn controller(cluster: &Cluster) {
     let mut installation = cluster.install(Road::Helm4, FEW);
     let account = Account::new(cluster, NAME, "idp-multicloud-controller");
     account.assert_reads_the_catalog();
+    account.may("GET", CLAIMS, "application/json", &Value::Null);
+    let watch = format!("{CLAIMS}?watch=true&timeoutSeconds=1");
+    account.may_not("GET", &watch, "application/json", &Value::Null);
     let applied = |path: &str| format!("{path}?fieldManager=test&force=true");
     let secret = |name: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}});
     for name in ["idp-multicloud-ca", "idp-multicloud-admission-tls"] {
@@ -196,6 +201,12 @@ fn controller(cluster: &Cluster) {
     installation.run();
     let controller = installation.controller.as_ref().unwrap();
     cluster.kubectl(&["wait", "cells", "--all", "--for=condition=Accepted", "--timeout=30s"]);
+    eventually("claims are counted", || {
+        controller
+            .server
+            .metrics()
+            .contains("\nidp_claims{state=\"unplaced\"} 0\n")
+    });
     assert_eq!(controller.server.log(&["Forbidden"]), Vec::<String>::new());
     assert_eq!(controller.server.log(&["forbidden"]), Vec::<String>::new());
     installation.clean();
@@ -211,8 +222,7 @@ fn api(cluster: &Cluster) {
     account.assert_writes_no_status();
     account.assert_touches_no_configuration();
     account.assert_no_more();
-    let claims = "/apis/db.platform.example.org/v1alpha1/mysqlinstanceclaims";
-    account.may_not("GET", claims, "application/json", &Value::Null);
+    account.may_not("GET", CLAIMS, "application/json", &Value::Null);
     installation.clean();
 }
 
@@ -220,9 +230,8 @@ fn audit(cluster: &Cluster) {
     let installation = cluster.install(Road::Helm4, FEW);
     cluster.kubectl(&["create", "serviceaccount", "auditor", "--namespace=default"]);
     // The role is nobody's until it is bound.
-    let claims = "/apis/db.platform.example.org/v1alpha1/mysqlinstanceclaims";
     let account = Account::new(cluster, "default", "auditor");
-    account.may_not("GET", claims, "application/json", &Value::Null);
+    account.may_not("GET", CLAIMS, "application/json", &Value::Null);
     let bind = [
         "create",
         "clusterrolebinding",
@@ -230,7 +239,7 @@ fn audit(cluster: &Cluster) {
         "--clusterrole=idp-multicloud-audit",
     ];
     cluster.kubectl(&[&bind[..], &["--serviceaccount=default:auditor"]].concat());
-    account.may("GET", claims, "application/json", &Value::Null);
+    account.may("GET", CLAIMS, "application/json", &Value::Null);
     account.assert_writes_no_status();
     account.assert_touches_no_configuration();
     account.assert_no_more();

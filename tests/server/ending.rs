@@ -38,9 +38,10 @@ fn after_sigterm_it_is_not_ready_but_serves_for_a_while_and_ends_with_what_is_in
     eventually("it is not ready", || server.get("/readyz").status == 503);
     assert!(asked.elapsed() < Duration::from_secs(2));
     assert_eq!(server.get("/livez").status, 200);
+    assert!(server.metrics().contains("\nidp_ready 0\n"));
     let verbose = server.get("/readyz?verbose");
     assert!(
-        verbose.status == 503 && verbose.body.contains("[-]serving: ending"),
+        verbose.status == 503 && verbose.body.contains("[-]serving failed: the server is ending"),
         "{verbose:?}"
     );
     // Old and new connections are served, and told to look for another instance.

@@ -16,4 +16,5 @@ mod files;
 mod limits;
 mod starting;
 mod telling;
+mod traces;
 mod webhooks;

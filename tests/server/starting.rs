@@ -60,7 +60,7 @@ fn a_pair_that_is_no_good_at_the_start_is_waited_for() {
         let ready = server.get("/readyz?verbose");
         assert_eq!(ready.status, 503, "{what}");
         assert!(
-            ready.body.contains("[-]certificate: ") && ready.body.contains(why),
+            ready.body.contains("[-]certificate failed: ") && ready.body.contains(why),
             "{what}: {}",
             ready.body
         );

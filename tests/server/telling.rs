@@ -223,6 +223,12 @@ fn decisions_are_counted_by_operation_outcome_cause_and_place() {
         ),
         ("idp_admission_refusals_total{cause=\"FieldUnknown\"}", 1.0),
         ("idp_admission_refusals_total{cause=\"PlacementForbidden\"}", 1.0),
+        // Told before there is one, so that the first is seen to come.
+        ("idp_admission_refusals_total{cause=\"Unschedulable\"}", 0.0),
+        (
+            "idp_admission_reviews_total{operation=\"UPDATE\",outcome=\"refused\"}",
+            0.0,
+        ),
         // Not the dry run.
         (
             "idp_placements_total{cell=\"payments\",tier=\"C1\",provider=\"aws\"}",
@@ -237,6 +243,7 @@ fn decisions_are_counted_by_operation_outcome_cause_and_place() {
         ("idp_certificate_refused", 0.0),
         ("idp_catalog_refusals_total", 0.0),
         ("idp_catalog_refused", 0.0),
+        ("idp_ready", 1.0),
         ("idp_log_lines_lost_total", 0.0),
     ] {
         assert_eq!(value(&metrics, name), Some(count), "{name}: {metrics}");

@@ -234,11 +234,13 @@ fn the_plain_listeners_say_that_the_server_lives_and_is_ready() {
     assert_eq!(server.get("/health").status, 404);
     let verbose = server.get("/readyz?verbose").body;
     for line in [
-        "[+]catalog: ok, revision ",
-        "[+]certificate: ok, expires at ",
-        "[+]serving: ok\n",
+        "[+]serving ok\n",
+        "\n[+]certificate ok: it expires at Unix time ",
+        "\n[+]catalog ok: revision ",
         "\nready\n",
     ] {
         assert!(verbose.contains(line), "{verbose}");
     }
+    assert_eq!(server.get("/livez?verbose").body, "[+]ping ok\nok\n");
+    assert_eq!(server.metric("idp_ready"), 1.0);
 }

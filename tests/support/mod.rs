@@ -1,4 +1,5 @@
 //! What the integration tests share.
 
+pub mod collector;
 pub mod guard;
 pub mod server;

@@ -242,7 +242,8 @@ impl Drop for Server {
 /// `idp-multicloud` without settings from our environment.
 pub fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_idp-multicloud"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("IDP_")) {
+    let is_setting = |name: &str| name.starts_with("IDP_") || name.starts_with("OTEL_");
+    for (name, _) in std::env::vars().filter(|(name, _)| is_setting(name)) {
         command.env_remove(name);
     }
     command

@@ -64,6 +64,9 @@ resources:
 env:
 # As many heaps as there is use for. By default glibc has eight for each core of the node, and gives little of them back.
 - {name: MALLOC_ARENA_MAX, value: "2"}
+{{- with .root.Values.env }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
 livenessProbe:
   httpGet: {path: /livez, port: ops}
   periodSeconds: 10
@@ -90,6 +93,11 @@ idp-multicloud-admission.{{ .Release.Namespace }}.svc
 {{- define "idp.keep" -}}
 annotations:
   helm.sh/resource-policy: keep
+{{- end -}}
+
+{{/* An alert's runbook: (list $ "idpnoserverready"), the heading as a page has it. */}}
+{{- define "idp.runbook" -}}
+{{ (index . 0).Values.prometheusRule.runbooks }}#{{ index . 1 }}
 {{- end -}}
 
 {{/* cert-manager publishes the authority itself. */}}

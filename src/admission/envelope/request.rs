@@ -12,6 +12,7 @@ use super::super::{Operation, Settings, Writer};
 use super::{API_VERSION, REVIEW};
 use crate::claim::Claim;
 use crate::claim::wire::{Str, mapping, mapping_or_null};
+use crate::telemetry::traces::SPANS;
 
 /// The deepest nesting that is looked into; serde's own bound on what it parses, held to what it skips as well.
 const MOST_DEPTH: usize = 128;
@@ -260,6 +261,7 @@ pub fn read_any(body: &[u8]) -> Result<Review<'_, Value>, Unreadable> {
 }
 
 fn read_as<'a, O: Deserialize<'a>>(body: &'a [u8], most_spec: usize) -> Result<Review<'a, O>, Unreadable> {
+    let _span = tracing::info_span!(target: SPANS, "parse").entered();
     let body = std::str::from_utf8(body)?;
     let why = if too_deep(body.as_bytes()) {
         format!("the review is nested deeper than {MOST_DEPTH} levels")

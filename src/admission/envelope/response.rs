@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::super::answer::{Answer, Edit};
 use super::{API_VERSION, REVIEW};
 use crate::claim::{Cause, GROUP, KIND, Problem, Shown};
+use crate::telemetry::traces::SPANS;
 
 /// Room for a usual patch or response, in bytes, so that it is not moved while it grows.
 const ROOM: usize = 4096;
@@ -124,6 +125,7 @@ pub fn write(uid: &str, answer: &Answer<'_>) -> Vec<u8> {
 /// The response to the review with this uid, which is of an object of that group and kind.
 #[must_use]
 pub fn write_about(uid: &str, answer: &Answer<'_>, group: &str, kind: &str) -> Vec<u8> {
+    let _span = tracing::info_span!(target: SPANS, "patch").entered();
     let mut body = json(&WireResponse {
         api_version: API_VERSION,
         kind: REVIEW,

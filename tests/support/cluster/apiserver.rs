@@ -28,7 +28,7 @@ use crate::support::server::SOON;
 /// How long the servers may take to start on a machine that is busy building.
 const START: Duration = Duration::from_secs(90);
 
-/// What the audit log keeps: writes of claims, without the claims; and whatever is read of Secrets, in full.
+/// What the audit log keeps: writes of claims and of the catalog, without the objects; and whatever is read of Secrets, in full.
 const AUDIT: &str = "
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -36,7 +36,7 @@ omitStages: [RequestReceived]
 rules:
 - level: Metadata
   verbs: [create, update, patch, delete]
-  resources: [{group: db.platform.example.org}]
+  resources: [{group: db.platform.example.org}, {group: platform.example.org}]
 - level: RequestResponse
   verbs: [get, list, watch]
   resources: [{group: '', resources: [secrets]}]
@@ -346,6 +346,11 @@ impl ApiServer {
         });
     }
 
+    /// Where the audit log is.
+    pub fn audit_log(&self) -> PathBuf {
+        self.dir.path().join("audit.log")
+    }
+
     /// The audit log's events about the claims of a namespace.
     pub fn audited(&self, namespace: &str) -> Vec<Value> {
         self.audited_of("mysqlinstanceclaims", namespace)
@@ -353,7 +358,7 @@ impl ApiServer {
 
     /// The audit log's events about the objects of that kind in a namespace.
     pub fn audited_of(&self, resource: &str, namespace: &str) -> Vec<Value> {
-        let log = fs::read_to_string(self.dir.path().join("audit.log")).unwrap();
+        let log = fs::read_to_string(self.audit_log()).unwrap();
         let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         events
             .filter(|event| event["objectRef"]["namespace"] == namespace && event["objectRef"]["resource"] == resource)

@@ -60,7 +60,6 @@ impl Binaries {
         // A version that is asked for is built, whatever else lies about.
         let found = if version.is_none() { found()? } else { None };
         let built = Module::kubernetes(version.as_deref().unwrap_or(NEWEST))?;
-        let helm = Module::helm();
         let dir = if let Some(dir) = found {
             dir
         } else {
@@ -80,10 +79,15 @@ impl Binaries {
             } else {
                 built.build("kube-controller-manager")?
             },
-            helm3: installed_helm("v3.").map_or_else(|| helm.build("helm3"), Ok)?,
-            helm4: installed_helm("v4.").map_or_else(|| helm.build("helm4"), Ok)?,
+            helm3: installed_helm("v3.").map_or_else(|| Module::helm().build("helm3"), Ok)?,
+            helm4: helm()?,
         })
     }
+}
+
+/// Helm 4 alone, for those who only render.
+pub fn helm() -> Result<PathBuf, Absent> {
+    installed_helm("v4.").map_or_else(|| Module::helm().build("helm4"), Ok)
 }
 
 /// The functions that compositions name, and the program that runs them as Crossplane does.

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 
 use base64::Engine as _;
@@ -119,6 +120,11 @@ impl Platform {
     /// One more server, not behind the balancer yet.
     pub fn instance(&self, args: &[&str]) -> Server {
         instance(&self.api, self.source, &self.pair(), args)
+    }
+
+    /// The command of one more server, to be changed before it is run.
+    pub fn command(&self) -> Command {
+        command(&self.api, self.source, &self.pair())
     }
 
     /// Where the two servers take reviews.
@@ -460,6 +466,12 @@ pub fn definition_of_claims() -> Value {
 }
 
 fn instance(api: &ApiServer, source: Source, pair: &Pair, args: &[&str]) -> Server {
+    let mut command = command(api, source, pair);
+    command.args(args);
+    Server::run(command)
+}
+
+fn command(api: &ApiServer, source: Source, pair: &Pair) -> Command {
     let mut command = on(binary(), &["127.0.0.1:0", "off", "127.0.0.1:0"]);
     command
         .arg("--tls-cert")
@@ -467,13 +479,12 @@ fn instance(api: &ApiServer, source: Source, pair: &Pair, args: &[&str]) -> Serv
         .arg("--tls-key")
         .arg(&pair.key)
         .args(["--operator-group", OPERATORS])
-        .args(args)
         .arg("--catalog");
     match source {
         Source::Folder => command.arg(catalog_folder(api)),
         Source::Cluster => command.arg("cluster").env("KUBECONFIG", api.kubeconfig(User::Admin)),
     };
-    Server::run(command)
+    command
 }
 
 /// The collection of a namespace's claims, or one of them.

@@ -3,14 +3,24 @@
 
 use std::time::{Duration, SystemTime};
 
+use idp_multicloud::admission::Outcome;
+use idp_multicloud::claim::Cause;
 use idp_multicloud::telemetry::{ControllerMetrics, Metrics};
 
-const MANUAL: &str = include_str!("../manifests/metrics.md");
+pub const CASES: &[crate::Case] = &[
+    ("the_tables_in_the_manual_come_from_the_code", documented),
+    ("names_say_what_is_counted_and_in_which_unit", named),
+];
+
+const MANUAL: &str = include_str!("../../manifests/metrics.md");
 
 /// What the servers tell. A metric with labels is told once it has a value.
-fn servers() -> String {
+pub fn servers() -> String {
     let metrics = Metrics::default();
-    metrics.review("CREATE", "refused", &["FieldType"], Duration::ZERO);
+    let causes = Cause::ALL.map(Cause::as_str);
+    for outcome in [Outcome::Refused, Outcome::NotOurs] {
+        metrics.review("CREATE", outcome.as_str(), &causes, Duration::ZERO);
+    }
     metrics.placement("payments", "C1", "aws");
     metrics.policy_error("data-residency");
     metrics.request("GET", "/health", 200, Duration::ZERO);
@@ -20,16 +30,17 @@ fn servers() -> String {
 }
 
 /// What the controller tells.
-fn controller() -> String {
+pub fn controller() -> String {
     let metrics = ControllerMetrics::default();
     metrics.objects_refused("Cell", 0);
-    metrics.certificate("leaf", Some(0));
+    metrics.certificate("ca", Some(0));
     metrics.certificate_issued("leaf");
-    metrics.encode(0.0)
+    metrics.claims(0, 0);
+    metrics.encode(0.0, true)
 }
 
 /// Name and labels as they are asked for, type and meaning of every metric that a process tells.
-fn told(encoded: &str) -> Vec<(String, String, String)> {
+pub fn told(encoded: &str) -> Vec<(String, String, String)> {
     let mut told = Vec::new();
     let mut meaning = "";
     for line in encoded.lines() {
@@ -77,8 +88,7 @@ fn table(encoded: &str) -> String {
     format!("| metric | type | |\n|---|---|---|\n{}", rows.collect::<String>())
 }
 
-#[test]
-fn the_tables_in_the_manual_come_from_the_code() {
+fn documented() {
     for (process, encoded) in [("the servers", servers()), ("the controller", controller())] {
         let table = table(&encoded);
         assert!(
@@ -91,8 +101,7 @@ fn the_tables_in_the_manual_come_from_the_code() {
     assert_eq!(rows, all, "manifests/metrics.md has rows that no process has");
 }
 
-#[test]
-fn names_say_what_is_counted_and_in_which_unit() {
+fn named() {
     for encoded in [servers(), controller()] {
         for (name, kind, meaning) in told(&encoded) {
             let name = name.split('{').next().unwrap();

@@ -1,0 +1,141 @@
+//! The alerts: tried by promtool, each with a runbook.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::queries;
+use crate::tools::Tools;
+
+pub const CASES: &[crate::ToolCase] = &[
+    ("each_fires_when_it_should_and_not_just_below", tried),
+    ("each_has_all_that_a_person_needs", complete),
+    ("they_ask_for_what_there_is", existing),
+    ("each_has_a_runbook_and_each_runbook_an_alert", with_runbooks),
+    ("they_fit_the_certificates_that_there_are", fitting),
+];
+
+/// Unit tests for promtool.
+const TESTS: &str = include_str!("alerts.yaml");
+const RUNBOOKS: &str = include_str!("../../manifests/runbooks.md");
+
+const ON: &str = "serviceMonitor.enabled=true,prometheusRule.enabled=true,\
+                  prometheusRule.runbooks=https://example.org/runbooks";
+
+/// The spec of the `PrometheusRule` that the chart renders with these settings.
+fn spec(tools: &Tools, settings: &str) -> Value {
+    let objects = tools.rendered(&format!("{ON}{settings}"));
+    let rule = objects.into_iter().find(|object| object["kind"] == "PrometheusRule");
+    rule.unwrap()["spec"].clone()
+}
+
+/// The one with the default settings.
+fn shipped(tools: &Tools) -> &'static Value {
+    static SHIPPED: OnceLock<Value> = OnceLock::new();
+    SHIPPED.get_or_init(|| spec(tools, ""))
+}
+
+/// Its alerts, by name.
+fn alerts(spec: &Value) -> BTreeMap<&str, &Value> {
+    let groups = spec["groups"].as_array().unwrap().iter();
+    let rules = groups.flat_map(|group| group["rules"].as_array().unwrap());
+    rules.map(|rule| (rule["alert"].as_str().unwrap(), rule)).collect()
+}
+
+fn tried(tools: &Tools) {
+    let rules = shipped(tools).to_string();
+    let both = [("rules.yaml", &*rules), ("alerts.yaml", TESTS)];
+    tools.promtool(&["check", "rules", "rules.yaml"], &both[..1]);
+    tools.promtool(&["test", "rules", "alerts.yaml"], &both);
+
+    // Each has both: a moment at which it fires, and one in the same tests at which it does not.
+    let tests = &idp_multicloud::yaml::documents(TESTS).unwrap()[0]["tests"];
+    let mut seen = BTreeSet::new();
+    for check in tests
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|test| test["promql_expr_test"].as_array().unwrap())
+    {
+        let alert = check["expr"].as_str().unwrap().split("alertname=\"").nth(1);
+        let fires = !check["exp_samples"].as_array().unwrap().is_empty();
+        seen.extend(alert.map(|alert| (alert.split('"').next().unwrap(), fires)));
+    }
+    let wanted = alerts(shipped(tools))
+        .into_keys()
+        .flat_map(|alert| [(alert, false), (alert, true)]);
+    assert_eq!(seen, wanted.collect());
+}
+
+fn complete(tools: &Tools) {
+    for (name, rule) in alerts(shipped(tools)) {
+        assert!(
+            name.starts_with("Idp") && name.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+            "{name}"
+        );
+        let severity = rule["labels"]["severity"].as_str().unwrap();
+        assert!(["critical", "warning"].contains(&severity), "{name}: {severity}");
+        for part in ["summary", "description"] {
+            assert!(
+                rule["annotations"][part].as_str().unwrap().ends_with('.'),
+                "{name}: {part}"
+            );
+        }
+    }
+}
+
+fn existing(tools: &Tools) {
+    for (name, rule) in alerts(shipped(tools)) {
+        let wrong = queries::wrong(rule["expr"].as_str().unwrap());
+        assert_eq!(wrong, Vec::<String>::new(), "{name}");
+    }
+}
+
+fn with_runbooks(tools: &Tools) {
+    let alerts = alerts(shipped(tools));
+    for (name, rule) in &alerts {
+        let url = format!("https://example.org/runbooks#{}", name.to_lowercase());
+        assert_eq!(rule["annotations"]["runbook_url"], url);
+    }
+    let headings = RUNBOOKS.lines().filter_map(|line| line.strip_prefix("## "));
+    let headings: Vec<&str> = headings.filter(|heading| heading.starts_with("Idp")).collect();
+    assert_eq!(headings.iter().copied().collect::<BTreeSet<_>>().len(), headings.len());
+    let without = |heading: &&&str| !alerts.contains_key(**heading);
+    assert_eq!(headings.iter().find(without), None, "no alert has this name");
+    let without = |alert: &&&str| !headings.contains(*alert);
+    assert_eq!(
+        alerts.keys().find(without),
+        None,
+        "it has no heading in manifests/runbooks.md"
+    );
+}
+
+fn fitting(tools: &Tools) {
+    let all: BTreeSet<&str> = alerts(shipped(tools)).into_keys().collect();
+    let expression = |spec: &Value, alert: &str| alerts(spec)[alert]["expr"].as_str().unwrap().to_owned();
+    let short = "certificates.lifetime=4h,prometheusRule.unplacedClaims=7";
+    for (source, lacking, soon) in [
+        // Renewed when 80 minutes are left.
+        ("self-managed", &[][..], "3600"),
+        (
+            "cert-manager",
+            &["IdpAuthorityExpiring", "IdpAuthorityNotPublished"],
+            "3600",
+        ),
+        // Whoever keeps it has it live for as long as they like.
+        ("secret", &["IdpAuthorityExpiring"], "604800"),
+    ] {
+        let spec = spec(tools, &format!(",certificates.source={source},{short}"));
+        let alerts: BTreeSet<&str> = alerts(&spec).into_keys().collect();
+        assert_eq!(
+            all.difference(&alerts).copied().collect::<Vec<_>>(),
+            lacking,
+            "{source}"
+        );
+        let expiring = expression(&spec, "IdpCertificateExpiring");
+        assert!(expiring.ends_with(&format!("< {soon}")), "{source}: {expiring}");
+        assert!(expression(&spec, "IdpClaimsUnplaced").ends_with("> 7"), "{source}");
+    }
+    assert!(expression(shipped(tools), "IdpCertificateExpiring").ends_with("< 604800"));
+}
