@@ -33,11 +33,13 @@ use crate::telemetry::{self, Metrics};
 pub use connections::Limited;
 pub use handlers::{admission, ops};
 
-/// How long a new connection has for its TLS handshake, and then for its first request's header.
+/// How long a new connection has for its TLS handshake; without TLS, for its first request's header.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
 
 /// How long a connection may then lie idle, or take for the next header. Longer than the 90 s after which Go's client
-/// (the API server) drops an idle connection, so that never a request meets a connection that we are just closing.
+/// (the API server) drops an idle connection, so that never a request meets a connection that we are just closing. It holds
+/// from the handshake on: Go's client keeps connections that it has made and not needed yet, and sends a request that was lost
+/// on one of them to nobody else.
 const IDLE: Duration = Duration::from_mins(2);
 
 /// How long after the last request's time is up its answer may still take.
@@ -162,9 +164,9 @@ pub async fn run(
             let acceptor = RustlsAcceptor::new(certificates.tls())
                 .handshake_timeout(FIRST_REQUEST)
                 .acceptor(limited());
-            serving.spawn(tuned(server.acceptor(acceptor), &handle).serve(service));
+            serving.spawn(tuned(server.acceptor(acceptor), IDLE, &handle).serve(service));
         } else {
-            serving.spawn(tuned(server.acceptor(limited()), &handle).serve(service));
+            serving.spawn(tuned(server.acceptor(limited()), FIRST_REQUEST, &handle).serve(service));
         }
     }
     let ended = tokio::select! {
@@ -205,12 +207,13 @@ pub enum Ended {
 
 fn tuned<A>(
     mut server: axum_server::Server<SocketAddr, A>,
+    first_request: Duration,
     handle: &Handle<SocketAddr>,
 ) -> axum_server::Server<SocketAddr, A> {
     server.http_builder().http1().header_read_timeout(IDLE);
     server
         .http1_only()
-        .first_request_timeout(FIRST_REQUEST)
+        .first_request_timeout(first_request)
         .accept_error_handler(|peer, error| tracing::debug!(?peer, %error, "connection not accepted"))
         .handle(handle.clone())
 }

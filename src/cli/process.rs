@@ -16,6 +16,10 @@ use crate::telemetry::{self, LogFormat};
 /// Exit status after a second signal, as a shell gives it to what SIGTERM ended.
 const ENDED_AT_ONCE: i32 = 143;
 
+/// The signal that the kernel sends for a write beyond the largest size that a file may have (`ulimit -f`). It ends whoever
+/// does not take it.
+const FILE_TOO_LARGE: i32 = 25;
+
 /// How and what it logs.
 #[derive(Debug, clap::Args)]
 pub(super) struct Logging {
@@ -91,4 +95,10 @@ pub(super) fn ended() -> std::io::Result<impl Future<Output = Ended>> {
         });
         ended
     })
+}
+
+/// Has a write beyond the largest size that a file may have fail, as one on a full disk does, and end nothing.
+pub(super) fn outlive_full_files() -> std::io::Result<()> {
+    // It stays taken for as long as the process lives.
+    signal(SignalKind::from_raw(FILE_TOO_LARGE)).map(drop)
 }

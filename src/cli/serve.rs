@@ -15,7 +15,7 @@ use clap::builder::BoolishValueParser;
 use tokio::sync::Semaphore;
 
 use super::output::harmless;
-use super::process::{Address, Logging, address, bind, ended, runtime};
+use super::process::{Address, Logging, address, bind, ended, outlive_full_files, runtime};
 use super::{Outcome, Source, cluster};
 use crate::admission::{self, Settings};
 use crate::api::Api;
@@ -258,6 +258,7 @@ async fn open_store(
                 );
             }
             let file = file.clone().map_or_else(usual_file, Ok)?;
+            outlive_full_files()?;
             let store = Embedded::open(&file, Arc::clone(catalog), Arc::clone(metrics), settings.clone())?;
             Ok((
                 Store::Embedded(store),

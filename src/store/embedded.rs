@@ -70,15 +70,8 @@ pub struct Embedded {
 #[derive(Debug)]
 struct File {
     path: PathBuf,
-    opened: RwLock<Opened>,
-}
-
-/// The file, opened. After an error of the disk it has to be opened anew; none while that fails.
-#[derive(Debug)]
-struct Opened {
-    database: Option<Database>,
-    /// How often it was opened.
-    times: u64,
+    /// After an error of the disk it has to be opened anew; none while that fails.
+    opened: RwLock<Option<Database>>,
 }
 
 /// What a claim has to pass before it is stored.
@@ -102,10 +95,7 @@ impl Embedded {
         Ok(Self {
             file: Arc::new(File {
                 path: file.to_owned(),
-                opened: RwLock::new(Opened {
-                    database: Some(database),
-                    times: 1,
-                }),
+                opened: RwLock::new(Some(database)),
             }),
             admission: Arc::new(Admission {
                 catalog,
@@ -241,38 +231,37 @@ impl Embedded {
 impl File {
     /// Does `work`; once more with the file opened anew, where an error of the disk has closed it before.
     fn work<T>(&self, work: impl Fn(&Database) -> Result<T, Failure>) -> Result<T, StoreError> {
-        let once = || {
-            let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
-            let closed = || Err(Failure::Redb(redb::Error::PreviousIo));
-            (opened.database.as_ref().map_or_else(closed, &work), opened.times)
-        };
-        let worked = match once() {
-            (Err(Failure::Redb(redb::Error::PreviousIo | redb::Error::DatabaseClosed)), times) => {
-                self.reopen(times)?;
-                once().0
-            }
-            (worked, _) => worked,
-        };
-        worked.map_err(StoreError::from)
-    }
-
-    /// Opens the file anew, unless somebody has since it was opened so many `times`.
-    fn reopen(&self, times: u64) -> Result<(), StoreError> {
+        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(done) = unless_closed(opened.as_ref(), &work) {
+            return done.map_err(StoreError::from);
+        }
+        drop(opened);
+        // With nobody beside it: on a full disk the next error of somebody who writes would close the file again, and those
+        // who read would not get a turn.
         let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
-        if opened.times != times && opened.database.is_some() {
-            return Ok(());
+        if let Some(done) = unless_closed(opened.as_ref(), &work) {
+            return done.map_err(StoreError::from);
         }
         // The lock on the file goes with it.
-        opened.database = None;
+        *opened = None;
         let database = open(&self.path).map_err(|error| {
             let why = because(&error);
             tracing::error!("{why}");
             StoreError::Unavailable(why)
         })?;
         tracing::info!("the store's file was opened anew");
-        opened.database = Some(database);
-        opened.times += 1;
-        Ok(())
+        work(opened.insert(database)).map_err(StoreError::from)
+    }
+}
+
+/// Does `work`, unless the file is not open, or an error of the disk has closed it.
+fn unless_closed<T>(
+    opened: Option<&Database>,
+    work: impl Fn(&Database) -> Result<T, Failure>,
+) -> Option<Result<T, Failure>> {
+    match work(opened?) {
+        Err(Failure::Redb(redb::Error::PreviousIo | redb::Error::DatabaseClosed)) => None,
+        done => Some(done),
     }
 }
 

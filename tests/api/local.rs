@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use libtest_mimic::{Completion, Failed};
 use serde_json::json;
 
-use crate::support::missing::Missing;
+use crate::support::disk;
 use crate::support::rest::{Rest, database};
 use crate::support::server::{Connection, Server, binary, eventually, on};
 use crate::{Case, rest};
@@ -286,28 +286,17 @@ fn counted() {
 
 /// After the disk was full, the store goes on by itself as soon as there is room.
 pub fn full() -> Result<Completion, Failed> {
-    let may = Command::new("unshare")
-        .args(["--mount", "true"])
-        .stderr(Stdio::null())
-        .status();
-    if !may.is_ok_and(|status| status.success()) {
-        let why = "no disk can be mounted here: that takes root and util-linux";
-        return Missing(why.to_owned()).verdict();
+    if let Some(missing) = disk::missing() {
+        return missing.verdict();
     }
     let dir = tempfile::tempdir().unwrap();
-    let disk = dir.path().display().to_string();
-    let mut command = Command::new("unshare");
-    let script = format!("mount -t tmpfs -o size=2m tmpfs {disk} && exec \"$0\" \"$@\"");
-    command.args(["--mount", "sh", "-c", &script, env!("CARGO_BIN_EXE_idp-multicloud")]);
-    let mut command = on(command, &["off", "127.0.0.1:0", "127.0.0.1:0"]);
+    let mut command = on(disk::with(dir.path(), 2), &["off", "127.0.0.1:0", "127.0.0.1:0"]);
     command.args(["--log", "error", "--store", &embedded(&dir.path().join("claims.redb"))]);
     let server = Server::run(command);
     let rest = rest(&server);
     let ask = |name: &str| rest.post("/api/mysql", &database("orders", name, json!({})));
     ask("before").is(201);
-    // What is mounted there is seen by that process alone.
-    let there = format!("/proc/{}/root{disk}/filler", server.id());
-    let _ = fs::write(&there, vec![b'x'; 4 << 20]);
+    let filler = disk::fill(&server, dir.path(), 4);
     let mut stored = 1;
     let refused = (0..5000).find_map(|number| {
         let told = ask(&format!("db-{number}"));
@@ -325,7 +314,7 @@ pub fn full() -> Result<Completion, Failed> {
         rest.get("/api/status/mysql/orders/before").is(200);
         rest.get("/api/mysql").is(200);
     }
-    fs::remove_file(&there).unwrap();
+    fs::remove_file(filler).unwrap();
     eventually("it stores again", || ask("after").status == 201);
     let listed = rest.get("/api/mysql?limit=1000").is(200);
     assert_eq!(listed["claims"].as_array().unwrap().len(), stored + 1);

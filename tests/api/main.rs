@@ -11,6 +11,7 @@
 
 #[path = "../support"]
 mod support {
+    pub mod disk;
     pub mod guard;
     pub mod missing;
     pub mod rest;

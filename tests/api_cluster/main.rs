@@ -187,6 +187,7 @@ fn main() -> ExitCode {
     let rules = RULES.iter().enumerate().map(|(number, &(name, rule))| shared::Case {
         name: format!("rules::{name}"),
         alone: false,
+        long: false,
         run: Box::new(move |site: &Site| {
             on_cluster(site, number, rule);
             Ok(Completion::Completed)
@@ -206,6 +207,7 @@ fn main() -> ExitCode {
         cases.iter().map(move |&(name, case)| shared::Case {
             name: format!("{room}::{name}"),
             alone,
+            long: false,
             run: Box::new(move |site: &Site| {
                 case(site);
                 Ok(Completion::Completed)
@@ -215,11 +217,13 @@ fn main() -> ExitCode {
     let tried = shared::Case {
         name: "document::schemathesis_finds_nothing".to_owned(),
         alone: false,
+        long: false,
         run: Box::new(tried),
     };
     let signed_in = shared::Case {
         name: "portal::somebody_signs_in_asks_for_a_database_and_signs_out".to_owned(),
         alone: false,
+        long: false,
         run: Box::new(portal::signed_in),
     };
     shared::run_cases(

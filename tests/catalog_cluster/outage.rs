@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::Case;
-use crate::source::{asked, delete, follower, object, objects, placed, put};
+use crate::source::{asked, follower, object, objects, placed};
 use crate::support::cluster::apiserver::ApiServer;
+use crate::support::cluster::catalog::{delete, put};
 use crate::support::cluster::platform::{Platform, install_kinds};
 use crate::support::server::{Server, eventually};
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::admission;
 use crate::Case;
 use crate::support::cluster::apiserver::{ApiServer, Ran, User, await_answer, run};
+use crate::support::cluster::catalog::{delete, paths, put};
 use crate::support::cluster::objects::ARCHIVE;
 use crate::support::cluster::platform::{Platform, install_kinds};
 use crate::support::cluster::team::{REASON, claim};
@@ -24,8 +25,6 @@ pub const ALONE: &[Case] = &[
     ("a_cloud_is_closed_and_opened_with_one_patch", closed),
     ("every_command_reads_the_catalog_of_the_cluster", commands),
 ];
-
-const API: &str = "/apis/platform.example.org/v1alpha1";
 
 /// A server that follows the catalog of this cluster. Reviews are posted to it by hand.
 pub fn follower(api: &ApiServer) -> Server {
@@ -81,39 +80,6 @@ pub fn objects() -> Vec<Value> {
     let mut objects = show(&[])["items"].as_array().unwrap().clone();
     objects.extend(idp_multicloud::yaml::documents(ARCHIVE).unwrap());
     objects
-}
-
-/// The collection of a kind.
-pub fn collection(kind: &str) -> String {
-    match kind {
-        "PlacementPolicy" => format!("{API}/placementpolicies"),
-        kind => format!("{API}/{}s", kind.to_ascii_lowercase()),
-    }
-}
-
-/// The collection of an object's kind, and the object.
-fn paths(object: &Value) -> (String, String) {
-    let collection = collection(object["kind"].as_str().unwrap());
-    let own = format!("{collection}/{}", object["metadata"]["name"].as_str().unwrap());
-    (collection, own)
-}
-
-/// Puts an object into the cluster, as it is now.
-pub fn put(api: &ApiServer, object: &Value) {
-    let (collection, own) = paths(object);
-    let stored = api.call(User::Admin, "GET", &own, None);
-    if stored.code == 404 {
-        api.call(User::Admin, "POST", &collection, Some(object)).ok();
-    } else {
-        let mut object = object.clone();
-        object["metadata"]["resourceVersion"] = stored.ok()["metadata"]["resourceVersion"].clone();
-        api.call(User::Admin, "PUT", &own, Some(&object)).ok();
-    }
-}
-
-/// Takes an object out of the cluster.
-pub fn delete(api: &ApiServer, object: &Value) {
-    api.call(User::Admin, "DELETE", &paths(object).1, None).ok();
 }
 
 /// One object of [`objects`].

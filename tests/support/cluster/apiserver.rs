@@ -193,6 +193,7 @@ pub struct ApiServer {
     apiserver: Process,
     args: Vec<OsString>,
     etcd: Process,
+    etcd_args: Vec<OsString>,
     etcd_url: String,
     clients: Vec<kube::Client>,
     runtime: Runtime,
@@ -206,7 +207,8 @@ impl ApiServer {
         let dir = tempfile::tempdir().unwrap();
         let sweeper = Guard::over_folder(dir.path());
         let at = |name: &str| dir.path().join(name);
-        let etcd = etcd(&binaries, dir.path());
+        let (etcd_args, etcd_url) = etcd(dir.path());
+        let etcd = start(&binaries.etcd, &etcd_args, &at("etcd.log"));
         let authority = Authority::new();
         let pair = authority.issue(&["localhost", "kubernetes.default.svc"], &at("apiserver"));
         let tokens: Vec<String> = User::ALL.iter().map(|_| random()).collect();
@@ -237,7 +239,7 @@ impl ApiServer {
             "--profiling=false",
         ]);
         for (flag, value) in [
-            ("etcd-servers", etcd.1.as_str()),
+            ("etcd-servers", etcd_url.as_str()),
             ("secure-port", &port.to_string()),
             ("tls-cert-file", &pair.cert.display().to_string()),
             ("tls-private-key-file", &pair.key.display().to_string()),
@@ -250,8 +252,8 @@ impl ApiServer {
         ] {
             command.arg(format!("--{flag}={value}"));
         }
-        let args = command.get_args().map(OsStr::to_owned).collect();
-        let apiserver = Process::start(command, &at("apiserver.log"));
+        let args: Vec<_> = command.get_args().map(OsStr::to_owned).collect();
+        let apiserver = start(&binaries.apiserver, &args, &at("apiserver.log"));
 
         let runtime = Runtime::new().unwrap();
         let mut clients = Vec::new();
@@ -273,8 +275,9 @@ impl ApiServer {
             controllers: OnceLock::new(),
             apiserver,
             args,
-            etcd: etcd.0,
-            etcd_url: etcd.1,
+            etcd,
+            etcd_args,
+            etcd_url,
             clients,
             runtime,
             binaries,
@@ -310,9 +313,27 @@ impl ApiServer {
 
     /// Starts the API server again.
     pub fn start_again(&mut self) {
-        let mut command = Command::new(&self.binaries.apiserver);
-        command.args(&self.args);
-        self.apiserver = Process::start(command, &self.dir.path().join("apiserver.log"));
+        self.apiserver = start(
+            &self.binaries.apiserver,
+            &self.args,
+            &self.dir.path().join("apiserver.log"),
+        );
+        self.await_ready();
+    }
+
+    /// Sends etcd a signal, such as `STOP`.
+    pub fn signal_etcd(&self, name: &str) {
+        self.etcd.signal(name);
+    }
+
+    /// Kills etcd.
+    pub fn kill_etcd(&mut self) {
+        self.etcd.end();
+    }
+
+    /// Starts etcd again, on what it had stored.
+    pub fn start_etcd_again(&mut self) {
+        self.etcd = start(&self.binaries.etcd, &self.etcd_args, &self.dir.path().join("etcd.log"));
         self.await_ready();
     }
 
@@ -478,17 +499,37 @@ pub async fn call(
     Ok(Answer { code, body })
 }
 
-fn etcd(binaries: &Binaries, dir: &Path) -> (Process, String) {
+/// Starts a program, its output in a file.
+fn start(program: &Path, args: &[OsString], log: &Path) -> Process {
+    let mut command = Command::new(program);
+    command.args(args);
+    Process::start(command, log)
+}
+
+/// The arguments of etcd, and where it is.
+fn etcd(dir: &Path) -> (Vec<OsString>, String) {
     let (client, peer) = (
         format!("http://127.0.0.1:{}", free_port()),
         format!("http://127.0.0.1:{}", free_port()),
     );
-    let mut command = Command::new(&binaries.etcd);
-    command.arg("--unsafe-no-fsync").arg("--data-dir").arg(dir.join("etcd"));
-    command.args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
-    command.args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer]);
-    command.args(["--initial-cluster", &format!("default={peer}")]);
-    (Process::start(command, &dir.join("etcd.log")), client)
+    let data = dir.join("etcd");
+    let member = format!("default={peer}");
+    let args = [
+        "--unsafe-no-fsync",
+        "--data-dir",
+        data.to_str().unwrap(),
+        "--listen-client-urls",
+        &client,
+        "--advertise-client-urls",
+        &client,
+        "--listen-peer-urls",
+        &peer,
+        "--initial-advertise-peer-urls",
+        &peer,
+        "--initial-cluster",
+        &member,
+    ];
+    (args.map(OsString::from).to_vec(), client)
 }
 
 fn kubeconfig_path(dir: &Path, user: User) -> PathBuf {

@@ -8,6 +8,7 @@
 //! | [`apiserver`] | etcd, API server, controllers, and clients for each of the users below |
 //! | [`balancer`] | what a Service is to the API server: one address, servers behind it that come and go |
 //! | [`platform`] | the CRD, webhooks and policies installed as shipped, and servers behind them |
+//! | [`catalog`] | the catalog as objects, and every revision it had |
 //! | [`objects`] | what goes into the cluster that we do not ship: rights, a Service, a cell |
 //! | [`pod`] | a Deployment's pods, run by us |
 //! | [`crossplane`] | Crossplane and its functions, the real ones, installed as their chart does |
@@ -28,6 +29,7 @@
 pub mod apiserver;
 pub mod balancer;
 pub mod binaries;
+pub mod catalog;
 pub mod crossplane;
 pub mod objects;
 pub mod pki;

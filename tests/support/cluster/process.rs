@@ -48,6 +48,11 @@ impl Process {
         }
     }
 
+    /// Sends it a signal, such as `STOP`.
+    pub fn signal(&self, name: &str) {
+        self.child.signal(name);
+    }
+
     /// Kills it.
     pub fn end(&mut self) {
         self.child.end();

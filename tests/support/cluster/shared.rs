@@ -37,7 +37,12 @@ pub fn run_lent<T: Send + Sync + 'static, L: 'static>(
                 Ok(Completion::Completed)
             });
             let name = format!("{room}::{name}");
-            cases.push(Case { name, alone, run });
+            cases.push(Case {
+                name,
+                alone,
+                long: false,
+                run,
+            });
         }
     }
     run_cases(start, cases)
@@ -51,6 +56,8 @@ pub struct Case<T> {
     pub name: String,
     /// It has no other case beside it.
     pub alone: bool,
+    /// It takes minutes, and is run where it is asked for: with `--ignored`.
+    pub long: bool,
     pub run: Run<T>,
 }
 
@@ -63,9 +70,9 @@ pub fn run_cases<T: Send + Sync + 'static>(start: fn() -> Result<T, Absent>, cas
         started: OnceLock::new(),
         turn: RwLock::new(()),
     });
-    let trial = |Case { name, alone, run }| {
+    let trial = |Case { name, alone, long, run }| {
         let shared = Arc::clone(&shared);
-        Trial::ignorable_test(name, move || shared.run(run, alone))
+        Trial::ignorable_test(name, move || shared.run(run, alone)).with_ignored_flag(long)
     };
     let trials = cases.into_iter().map(trial).collect();
     let conclusion = libtest_mimic::run(&args, trials);

@@ -1,0 +1,192 @@
+//! The embedded store's disk is full, or its file may grow no more.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Completion, Failed};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::clients::no_prlimit;
+use crate::support::cluster::apiserver::run as run_program;
+use crate::support::disk;
+use crate::support::rest::{Rest, database, name_of};
+use crate::support::server::{Server, eventually, on};
+use crate::table::{self, Phases};
+use crate::writers::{Attempt, Kind};
+use crate::{Fault, Form};
+
+pub const FAULTS: &[Fault<Disk>] = &[
+    Fault {
+        name: "disk_full",
+        what: "embedded store: disk full, 20 s",
+        seen: "creates: 503, is there room on the disk; reading goes on",
+        short: false,
+        may: &[503],
+        strike: full,
+        missing: disk::missing,
+    },
+    Fault {
+        name: "file_as_large_as_it_may_be",
+        what: "embedded store: file limit (`ulimit -f`) reached, 20 s",
+        seen: "creates: 503, is there room on the disk; reading goes on",
+        short: true,
+        may: &[503],
+        strike: limited,
+        missing: || disk::missing().or_else(no_prlimit),
+    },
+];
+
+/// How large the disk is, in MiB.
+const SIZE: usize = 64;
+
+/// How many write at a time.
+const WRITERS: usize = 20;
+
+/// A server with its claims on a small disk.
+pub struct Disk {
+    server: Server,
+    folder: TempDir,
+}
+
+impl Disk {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = on(disk::with(folder.path(), SIZE), &["off", "127.0.0.1:0", "127.0.0.1:0"]);
+        let store = format!("embedded:{}", folder.path().join("claims.redb").display());
+        command.args(["--log", "error", "--store", &store]);
+        Self {
+            server: Server::run(command),
+            folder,
+        }
+    }
+
+    fn await_storing(&self) {
+        eventually("it stores again", || {
+            let asked = self.rest().post("/api/mysql", &database("orders", "again", json!({})));
+            asked.status == 201
+        });
+    }
+
+    fn rest(&self) -> Rest {
+        Rest {
+            address: self.server.api().unwrap(),
+            token: None,
+        }
+    }
+}
+
+fn full(disk: &mut Disk, form: Form) {
+    let filler = disk::fill(&disk.server, disk.folder.path(), SIZE);
+    form.wait(Duration::from_secs(2), Duration::from_secs(20));
+    fs::remove_file(filler).unwrap();
+    disk.await_storing();
+}
+
+fn limited(disk: &mut Disk, form: Form) {
+    let file = disk::seen(&disk.server, &disk.folder.path().join("claims.redb"));
+    let id = disk.server.id().to_string();
+    let limit = |most: &str| {
+        let mut prlimit = Command::new("prlimit");
+        prlimit.args(["--pid", &id, &format!("--fsize={most}:unlimited")]);
+        run_program(prlimit, "").ok();
+    };
+    limit(&fs::metadata(file).unwrap().len().to_string());
+    form.wait(Duration::from_secs(2), Duration::from_secs(20));
+    assert_eq!(disk.server.ended(), None, "wanted: it goes on; saw: ended");
+    limit("unlimited");
+    disk.await_storing();
+}
+
+/// Breaks the disk while people create claims by REST.
+pub fn run(fault: &Fault<Disk>, form: Form) -> Result<Completion, Failed> {
+    if let Some(missing) = (fault.missing)() {
+        return missing.verdict();
+    }
+    let mut disk = Disk::start();
+    let rest = disk.rest();
+    let writers = Writers::default();
+    let phases = thread::scope(|scope| {
+        for _ in 0..WRITERS {
+            scope.spawn(|| writers.write(&rest));
+        }
+        scope.spawn(|| writers.read(&rest));
+        let began = Instant::now();
+        thread::sleep(form.calm());
+        let broken = Instant::now();
+        let struck = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (fault.strike)(&mut disk, form)));
+        let mended = Instant::now();
+        thread::sleep(form.calm());
+        writers.stop.store(true, Ordering::Relaxed);
+        struck.unwrap();
+        Phases { began, broken, mended }
+    });
+    let claims = writers.assert_kept(&rest);
+    assert!(!disk.server.stderr().contains("panicked"), "{}", disk.server.stderr());
+    let attempts = writers.attempts.into_inner().unwrap();
+    table::conclude(fault, form, &phases, &attempts, claims);
+    Ok(Completion::Completed)
+}
+
+/// They create claims, and keep what they were answered.
+#[derive(Default)]
+struct Writers {
+    stop: AtomicBool,
+    next: AtomicUsize,
+    attempts: Mutex<Vec<Attempt>>,
+    acknowledged: Mutex<BTreeMap<String, Value>>,
+}
+
+impl Writers {
+    fn write(&self, rest: &Rest) {
+        while !self.stop.load(Ordering::Relaxed) {
+            let name = format!("db-{}", self.next.fetch_add(1, Ordering::Relaxed));
+            let began = Instant::now();
+            let told = rest.post("/api/mysql", &database("orders", &name, json!({})));
+            let acknowledged = told.status == 201;
+            self.attempts.lock().unwrap().push(Attempt {
+                kind: Kind::Create,
+                began,
+                ended: Instant::now(),
+                code: told.status,
+                said: told.body["detail"].to_string(),
+                acknowledged,
+            });
+            if acknowledged {
+                self.acknowledged.lock().unwrap().insert(name, told.body);
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Whoever only reads is not held up.
+    fn read(&self, rest: &Rest) {
+        while !self.stop.load(Ordering::Relaxed) {
+            rest.get("/api/mysql?limit=1").is(200);
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Fails unless what was acknowledged is there as it was, and all that is there is placed; gives how many there are.
+    fn assert_kept(&self, rest: &Rest) -> usize {
+        let listed = rest.pages("limit=1000").into_iter().flatten();
+        let listed: BTreeMap<String, Value> = listed.map(|claim| (name_of(&claim), claim)).collect();
+        for (name, claim) in &listed {
+            assert_eq!(
+                (&claim["stage"], &claim["provider"]),
+                (&json!("placed"), &json!("aws")),
+                "{name}: {claim}"
+            );
+        }
+        for (name, created) in self.acknowledged.lock().unwrap().iter() {
+            let listed = listed.get(name).unwrap_or_else(|| panic!("{name} is lost"));
+            assert_eq!(listed["provider"], created["placement"]["provider"], "{name}: {listed}");
+        }
+        listed.len()
+    }
+}
