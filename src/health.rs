@@ -35,14 +35,19 @@ fn told(checks: &[Check], query: Option<&str>, verdict: &str) -> String {
             // Writing to a string cannot fail.
             let _ = match found {
                 Ok(more) if more.is_empty() => writeln!(text, "[+]{name} ok"),
-                Ok(more) => writeln!(text, "[+]{name} ok: {more}"),
-                Err(why) => writeln!(text, "[-]{name} failed: {why}"),
+                Ok(more) => writeln!(text, "[+]{name} ok: {}", line(more)),
+                Err(why) => writeln!(text, "[-]{name} failed: {}", line(why)),
             };
         }
     }
     text.push_str(verdict);
     text.push('\n');
     text
+}
+
+/// A check's line is one line.
+fn line(text: &str) -> String {
+    text.split('\n').map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -72,6 +77,16 @@ mod tests {
             let told = format!("{}not ready: there is none\n", lines[1]);
             assert_eq!(readiness(&bad, query), Err(told));
         }
+    }
+
+    #[test]
+    fn a_check_is_one_line_however_many_problems_there_are() {
+        let checks = checks(Err("there are 2 problems:\n  - one\n  - two"));
+        let told = readiness(&checks, Some("verbose")).unwrap_err();
+        assert!(
+            told.contains("\n[-]certificate failed: there are 2 problems: - one - two\n"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub enum LogFormat {
 }
 
 /// Sends log lines to standard error, and spans where `traces` says. `filter` is a level, or levels by module, as in
-/// `info,hyper=warn`. Whoever ends the process calls [`traces::end`] and [`flush`] first.
+/// `info,hyper=warn`. Whoever ends the process in peace calls [`traces::end`] and [`flush`] first.
 ///
 /// # Errors
 /// A subscriber is set already.

@@ -239,18 +239,16 @@ fn reason(claim: &Claim<'_>, catalog: &Snapshot) -> Vec<Finding> {
     let Some(text) = claim.reason() else {
         return vec![Finding::ReasonMissing];
     };
-    let read = || serde_json::from_str::<Reason<'_>>(text).ok();
     match agreement(claim) {
         Err(problems) => {
-            let told = match read() {
-                Some(_) => Finding::ReasonDisagrees,
-                None => Finding::ReasonUnreadable,
+            let told = match serde_json::from_str::<Reason<'_>>(text) {
+                Ok(_) => Finding::ReasonDisagrees,
+                Err(_) => Finding::ReasonUnreadable,
             };
             problems.into_iter().map(Detail::from).map(told).collect()
         }
-        Ok(placed)
-            if placed.revision == catalog.revision().as_str()
-                && !read().is_some_and(|reason| decides(&reason, claim.namespace(), catalog)) =>
+        Ok((placed, reason))
+            if placed.revision == catalog.revision().as_str() && !decides(&reason, claim.namespace(), catalog) =>
         {
             vec![Finding::ReasonDisagrees(Detail {
                 field: format!("metadata.annotations[{REASON}]"),

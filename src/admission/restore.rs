@@ -76,7 +76,7 @@ fn restorable<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Problem>> {
     }
     problems.extend(oversized(claim));
     match agreement(claim) {
-        Ok(placed) if problems.is_empty() => Ok(placed),
+        Ok((placed, _)) if problems.is_empty() => Ok(placed),
         Ok(_) => Err(problems),
         Err(disagreements) => {
             problems.extend(disagreements);
@@ -117,9 +117,9 @@ fn oversized(claim: &Claim<'_>) -> Vec<Problem> {
     problems
 }
 
-/// Whether a claim's placement agrees with its own reason: the four fields and the selector equal the winner, cell and
+/// The placement of a claim and its reason, where they agree: the four fields and the selector equal the winner, cell and
 /// environment equal, and the figures add up.
-pub(super) fn agreement<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Problem>> {
+pub(super) fn agreement<'a>(claim: &'a Claim<'a>) -> Result<(Placed<'a>, Reason<'a>), Vec<Problem>> {
     let mismatch = |path: String, message: String| Problem::new(Cause::PlacementMismatch, path, message);
     let at_reason = || format!("metadata.annotations[{REASON}]");
     let Some(text) = claim.reason() else {
@@ -166,7 +166,7 @@ pub(super) fn agreement<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Prob
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(Placed {
+    let placed = Placed {
         candidate: winner.candidate.clone(),
         provider: winner.provider.clone(),
         cell: reason.request.cell.clone(),
@@ -174,7 +174,8 @@ pub(super) fn agreement<'a>(claim: &'a Claim<'a>) -> Result<Placed<'a>, Vec<Prob
         score: winner.score,
         revision: reason.catalog_revision.clone(),
         digest: reason.digest.clone().unwrap_or_default(),
-    })
+    };
+    Ok((placed, reason))
 }
 
 /// Where the claim's four fields and its selector are not those of `winner`.

@@ -10,7 +10,7 @@ use super::restore::{agreement, disagreements, restore};
 use crate::catalog::live::Held;
 use crate::claim::parameters::Parameters;
 use crate::claim::{Cause, Claim, PLACEMENT_FIELDS, Problem, REASON, Shown};
-use crate::placement::{Demands, Reason, Request, decide, failures, refused, required};
+use crate::placement::{Decision, Demands, Reason, Request, decide, failures, refused, required};
 
 const OTHER: &str =
     "is not what was decided; another admission webhook changed the claim after it was placed: ask your platform team";
@@ -47,7 +47,7 @@ fn lock<'a>(claim: &'a Claim<'a>, namespace: &'a str, catalog: &'a Held) -> Resu
     };
     let mut problems = other_fields(claim);
     let Some(snapshot) = catalog.revision(&reason.catalog_revision) else {
-        let placed = agreement(claim)?;
+        let (placed, _) = agreement(claim)?;
         let request = parameters.request(catalog.snapshot(), namespace)?;
         problems.extend(problems_of(&refused(catalog.snapshot(), &request)));
         problems.extend(unfit(catalog, &reason, &request));
@@ -64,7 +64,8 @@ fn lock<'a>(claim: &'a Claim<'a>, namespace: &'a str, catalog: &'a Held) -> Resu
     let decided = Reason::of(&decision);
     let winner = decided.winner.as_ref().ok_or_else(|| mismatch("spec.parameters"))?;
     problems.extend(disagreements(claim, winner, OTHER));
-    if text != decision.reason() {
+    // The version before this one knows no digest, and while one follows the other each confirms what the other has placed.
+    if text != decision.reason() && !is_older_form(text, &decision) {
         problems.push(Problem::new(Cause::PlacementMismatch, at_reason, OTHER));
     }
     if !problems.is_empty() {
@@ -74,6 +75,15 @@ fn lock<'a>(claim: &'a Claim<'a>, namespace: &'a str, catalog: &'a Held) -> Resu
         placed: placed(&decision),
         ..Answer::allowed(Outcome::Confirmed, Vec::new())
     })
+}
+
+/// Whether this is the reason of `decision` as the version before this one writes it.
+fn is_older_form<'x>(text: &'x str, decision: &'x Decision<'x>) -> bool {
+    let decided = Reason {
+        digest: None,
+        ..Reason::of(decision)
+    };
+    serde_json::from_str::<Reason<'x>>(text).is_ok_and(|reason| reason == decided)
 }
 
 fn mismatch(path: &str) -> Vec<Problem> {

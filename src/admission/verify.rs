@@ -100,8 +100,8 @@ fn fails(field: &str, message: String) -> Verdict {
 }
 
 fn judge(claim: &Claim<'_>, catalogs: &[Snapshot]) -> Verdict {
-    let placed = match agreement(claim) {
-        Ok(placed) => placed,
+    let (placed, reason) = match agreement(claim) {
+        Ok(agreed) => agreed,
         Err(problems) => {
             let details = problems.into_iter().map(Detail::from).collect();
             return Verdict::Fails { details };
@@ -113,11 +113,7 @@ fn judge(claim: &Claim<'_>, catalogs: &[Snapshot]) -> Verdict {
     else {
         return Verdict::OtherCatalog;
     };
-    let at_reason = format!("metadata.annotations[{REASON}]");
     let text = claim.reason().unwrap_or_default();
-    let Ok(reason) = serde_json::from_str::<Reason<'_>>(text) else {
-        return fails(&at_reason, "is no placement reason".to_owned());
-    };
     match again(&reason.request, claim.namespace(), catalog) {
         // Nothing is ever decided with such a part set aside, so this one was decided without it.
         Err(undecided) if undecided.iter().any(is_set_aside) => Verdict::OtherCatalog,
@@ -130,7 +126,7 @@ fn judge(claim: &Claim<'_>, catalogs: &[Snapshot]) -> Verdict {
                 winner: placed.candidate.into_owned(),
             },
             differences => fails(
-                &at_reason,
+                &format!("metadata.annotations[{REASON}]"),
                 format!(
                     "is not what the catalog of its revision decides; it differs in {}",
                     differences.join(", ")

@@ -15,7 +15,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use tower_http::catch_panic::CatchPanicLayer;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::Api;
@@ -103,7 +103,11 @@ async fn told(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> 
     let method = known(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map(MatchedPath::as_str);
-    let span = traces::served(method, route, request.headers());
+    // Load balancers ask for health, and would fill the collector.
+    let span = match route {
+        Some("/health") => Span::none(),
+        route => traces::served(method, route, request.headers()),
+    };
     let mut response = next.run(request).instrument(span.clone()).await;
     let took = started.elapsed();
     let status = response.status().as_u16();

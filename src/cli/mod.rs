@@ -73,8 +73,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the admission webhooks (what happens without a subcommand, too)
+    ///
+    /// Beside the options, the OTEL_* variables of OpenTelemetry switch traces on (manifests/traces.md).
     Serve(serve::Args),
-    /// Write into each catalog object's status whether it is in force, and why not; look after the certificates
+    /// Write into each catalog object's status whether it is in force, and why not; look after the certificates; count claims
     ///
     /// The serving processes write nothing; this one process does, and decides nothing about the catalog.
     #[command(after_help = controller::EXAMPLES)]

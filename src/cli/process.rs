@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
 
 use anyhow::Context;
+use socket2::SockRef;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::Targets;
@@ -69,12 +70,20 @@ pub(super) fn address(text: &str) -> Result<Address, String> {
     parsed.map_err(|_| "must be an IP address and port, such as 127.0.0.1:8443 or [::]:8443, or off".to_owned())
 }
 
+/// How many connections may wait until they are taken up; the kernel's own limit, mostly as much, holds beside it. By the
+/// standard library's 128, a burst of writers that meets a busy instance has some of its connections reset, and so claims refused.
+const WAITING: i32 = 4096;
+
 /// Listens there.
 pub(super) fn bind(flag: &str, Address(address): Address) -> anyhow::Result<Option<TcpListener>> {
     let Some(address) = address else { return Ok(None) };
-    let listener = TcpListener::bind(address)
-        .with_context(|| format!("{flag}: cannot listen on {address}; give another address, or off"))?;
-    Ok(Some(listener))
+    let listener = TcpListener::bind(address).and_then(|listener| {
+        SockRef::from(&listener).listen(WAITING)?;
+        Ok(listener)
+    });
+    listener
+        .map(Some)
+        .with_context(|| format!("{flag}: cannot listen on {address}; give another address, or off"))
 }
 
 /// Resolves at the first SIGTERM or SIGINT. A second one ends the process at once.

@@ -1,10 +1,12 @@
 //! How many connections may be open, and how long one may do nothing: one connection more is closed at once, one that
-//! takes no bytes of its answer is given up, and once all are taken, so are those that lie idle.
+//! takes no bytes of its answer is given up, as is one whose bytes come and come and make no request, and once all are taken,
+//! so are those that lie idle.
 
 use std::future::{Ready, ready};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,6 +25,10 @@ const UNREAD: Duration = Duration::from_secs(10);
 
 /// How long a connection lies idle before it is closed, once all are taken. Until then it may idle for much longer.
 const QUIET: Duration = Duration::from_secs(5);
+
+/// How long beyond a request's own time bytes may come, one soon after the other, before there is another request: a handshake
+/// and a header have that long. How long they may take in silence is another matter (`IDLE`).
+const UNASKED: Duration = Duration::from_secs(10);
 
 /// An acceptor that lets a bounded number of connections through to the next one.
 #[derive(Clone, Debug)]
@@ -59,11 +65,17 @@ where
         };
         let accepted = self.next.accept(stream, service).into_inner();
         ready(accepted.map(|(stream, service)| {
+            let requests = Arc::<AtomicU64>::default();
             let permitted = Permitted {
                 service,
+                requests: Arc::clone(&requests),
                 _permit: Arc::new(permit),
             };
-            (Unstuck::new(stream, Arc::clone(&self.room)), permitted)
+            let patience = self.state.request_timeout.saturating_add(UNASKED);
+            (
+                Unstuck::new(stream, Arc::clone(&self.room), requests, patience),
+                permitted,
+            )
         }))
     }
 }
@@ -72,6 +84,7 @@ where
 #[derive(Clone, Debug)]
 pub struct Permitted<S> {
     service: S,
+    requests: Arc<AtomicU64>,
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
@@ -85,12 +98,13 @@ impl<S: Service<R>, R> Service<R> for Permitted<S> {
     }
 
     fn call(&mut self, request: R) -> S::Future {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         self.service.call(request)
     }
 }
 
-/// A stream whose writes fail once the other side has taken nothing for [`UNREAD`], and that ends when nothing has come
-/// for [`QUIET`] and others wait for its place.
+/// A stream whose writes fail once the other side has taken nothing for [`UNREAD`], whose reads fail once it only ever trickles,
+/// and that ends when nothing has come for [`QUIET`] and others wait for its place.
 #[derive(Debug)]
 pub struct Unstuck {
     stream: TcpStream,
@@ -99,17 +113,40 @@ pub struct Unstuck {
     /// Something has come since the last tick.
     active: bool,
     tick: Option<Pin<Box<Sleep>>>,
+    /// How many requests this connection has had.
+    requests: Arc<AtomicU64>,
+    /// How many it had when the present run of bytes began, and when that was.
+    run: (u64, Instant),
+    /// When bytes came last.
+    came: Instant,
+    /// How long a run may last.
+    patience: Duration,
 }
 
 impl Unstuck {
-    fn new(stream: TcpStream, room: Arc<Semaphore>) -> Self {
+    fn new(stream: TcpStream, room: Arc<Semaphore>, requests: Arc<AtomicU64>, patience: Duration) -> Self {
+        let now = Instant::now();
         Self {
             stream,
             stuck: None,
             room,
             active: true,
             tick: None,
+            requests,
+            run: (0, now),
+            came: now,
+            patience,
         }
+    }
+
+    /// Whether bytes have been coming for too long, without a pause and without a request.
+    fn only_trickles(&mut self) -> bool {
+        let (now, requests) = (Instant::now(), self.requests.load(Ordering::Relaxed));
+        if requests != self.run.0 || now.duration_since(self.came) > QUIET {
+            self.run = (requests, now);
+        }
+        self.came = now;
+        now.duration_since(self.run.1) > self.patience
     }
 
     /// Whether to end: nothing has come for a while, and there is no room for anybody else.
@@ -146,6 +183,9 @@ impl AsyncRead for Unstuck {
         let read = Pin::new(&mut this.stream).poll_read(cx, buf);
         if read.is_ready() {
             this.active = true;
+            if this.only_trickles() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
         } else if this.in_the_way(cx) {
             // No bytes is the end of the stream.
             return Poll::Ready(Ok(()));

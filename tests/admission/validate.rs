@@ -144,6 +144,26 @@ fn what_mutate_made_is_confirmed() {
 }
 
 #[test]
+fn while_servers_are_upgraded_each_version_confirms_what_the_other_has_placed() {
+    let older = |edit: fn(&mut Value)| {
+        placed().with_reason(|reason| {
+            reason.as_object_mut().unwrap().remove("digest");
+            edit(reason);
+        })
+    };
+    let answered = validate(&older(|_| {})).answer();
+    answered.untouched();
+    assert_eq!(answered.outcome, Outcome::Confirmed);
+    // It has to be the decision all the same.
+    validate(&older(|reason| reason["fit"] = json!(7)))
+        .answer()
+        .one_problem();
+    validate(&placed().with_reason(|reason| reason["digest"] = json!("0")))
+        .answer()
+        .one_problem();
+}
+
+#[test]
 fn what_is_none_of_our_business_may_have_been_altered() {
     let claim = placed()
         .set("/metadata/labels", json!({"injected": "yes"}))

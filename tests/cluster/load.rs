@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::Case;
 use crate::support::cluster::apiserver::run;
 use crate::support::cluster::platform::{Platform, path, reviews};
+use crate::support::cluster::soak::{Watched, Writers};
 use crate::support::cluster::team::{REASON, claim};
 use crate::support::cluster::writers::{asked, name, send};
 use crate::support::server::{Server, binary, eventually};
@@ -24,6 +26,10 @@ pub const CASES: &[Case] = &[
     (
         "the_same_spec_gets_the_same_bytes_by_any_name_in_any_namespace_from_any_server",
         determined,
+    ),
+    (
+        "writers_for_some_seconds_leave_memory_and_descriptors_of_the_servers_level",
+        level,
     ),
 ];
 
@@ -177,4 +183,43 @@ fn determined(platform: &Platform) {
     }
     assert_eq!(bytes.len(), 1, "wanted: one reason and spec; saw: {bytes:#?}");
     drop(outage);
+}
+
+/// The short form of `cargo bench --bench cluster -- soak`.
+fn level(platform: &Platform) {
+    let team = platform.team("load-level");
+    let writers = Writers {
+        api: &platform.api,
+        user: team.user,
+        namespace: &team.namespace,
+        count: 5,
+        pause: Duration::ZERO,
+    };
+    let mut watched = platform
+        .servers
+        .each_ref()
+        .map(|server| Watched::new("a server", server.id()));
+    let written = writers.beside(|written| {
+        for _ in 0..64 {
+            thread::sleep(Duration::from_millis(100));
+            for server in &mut watched {
+                server.look();
+            }
+        }
+        std::mem::take(&mut *written.lock().unwrap())
+    });
+    assert_eq!(written.failed, [""; 0], "wanted: every write done; saw: these were not");
+    assert!(
+        written.took.len() > 100,
+        "wanted: many writes; saw: {}",
+        written.took.len()
+    );
+    for server in &watched {
+        // Each writer may have met a connection that is new. A leak in each write would be far more.
+        let (memory, descriptors) = server.growth();
+        assert!(
+            server.is_level(4096.0, 5.0),
+            "wanted: no more memory and descriptors than before; saw: {memory:+.0} KiB, {descriptors:+.1}"
+        );
+    }
 }

@@ -44,7 +44,8 @@ fn existing(tools: &Tools) {
 
 fn whole(_: &Tools) {
     let queries = queries(&dashboard()).concat();
-    // When a catalog came into force, and how often one was refused: of a folder, which the chart does not serve from.
+    // When a catalog came into force, and whether and how often one was refused: of a folder, which the chart does not serve
+    // from. How often a certificate was refused: whether the newest one is, says more.
     let elsewhere = [
         "idp_catalog_since_timestamp_seconds",
         "idp_catalog_refusals_total",

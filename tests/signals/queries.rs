@@ -16,11 +16,16 @@ const OF_THE_TARGET: [&str; 6] = [
     "pod",
 ];
 
-/// What others tell: Prometheus itself, and the kubelet's cAdvisor.
-const OF_OTHERS: [&str; 3] = [
-    "up",
-    "container_cpu_usage_seconds_total",
-    "container_memory_working_set_bytes",
+/// What others tell, and its labels: Prometheus itself, the kubelet's cAdvisor, and the API server.
+const OF_OTHERS: [(&str, &str); 5] = [
+    ("up", ""),
+    ("container_cpu_usage_seconds_total", ""),
+    ("container_memory_working_set_bytes", ""),
+    ("apiserver_admission_webhook_fail_open_count", "name,type"),
+    (
+        "apiserver_admission_webhook_rejection_count",
+        "error_type,name,operation,rejection_code,type",
+    ),
 ];
 
 /// Each metric that can be asked for, and its labels.
@@ -40,8 +45,8 @@ fn known() -> BTreeMap<String, BTreeSet<String>> {
             add(name.to_owned(), labels);
         }
     }
-    for name in OF_OTHERS {
-        add(name.to_owned(), "");
+    for (name, labels) in OF_OTHERS {
+        add(name.to_owned(), labels);
     }
     known
 }
@@ -82,7 +87,8 @@ pub fn wrong(query: &str) -> Vec<String> {
         }
         let is_metric = word.contains('_') || word == "up";
         // A function, the value of a label, or the name of one.
-        if !is_metric || after.starts_with(['(', '"']) || OF_THE_TARGET.contains(&word) {
+        let is_label = OF_THE_TARGET.contains(&word) || known.values().any(|own| own.contains(word));
+        if !is_metric || after.starts_with(['(', '"']) || is_label {
             continue;
         }
         let Some(own) = known.get(word) else {
@@ -98,7 +104,7 @@ pub fn wrong(query: &str) -> Vec<String> {
             }
             if !own.contains(label) {
                 wrong.push(format!("{word} has no label {label}"));
-            } else if !told.contains(&format!("{label}=\"{value}\"")) {
+            } else if word.starts_with("idp_") && !told.contains(&format!("{label}=\"{value}\"")) {
                 wrong.push(format!("{label} of {word} is never {value}"));
             }
         }
@@ -114,6 +120,7 @@ fn noticed() {
         "sum by (le) (rate(idp_admission_duration_seconds_bucket[10m])) / 100",
         "up{job=\"x\", pod!=\"y\"} == 0 or idp_ready{app_kubernetes_io_component!=\"controller\"} == 0",
         "sum(increase(idp_admission_refusals_total{cause=\"Unschedulable\"}[30m]))",
+        "sum by (error_type) (apiserver_admission_webhook_rejection_count{error_type=\"no_error\", name!=\"x\"})",
     ] {
         assert_eq!(wrong(good), Vec::<String>::new(), "{good}");
     }
@@ -125,6 +132,10 @@ fn noticed() {
         ),
         ("rate(idp_panics[5m])", "there is no metric idp_panics"),
         ("idp_ready{kind=\"Cell\"}", "idp_ready has no label kind"),
+        (
+            "apiserver_admission_webhook_fail_open_count{error_type=\"no_error\"}",
+            "apiserver_admission_webhook_fail_open_count has no label error_type",
+        ),
         ("sum by (tier) (idp_claims)", "nothing here has a label tier"),
         ("idp_claims{state=\"lost\"}", "state of idp_claims is never lost"),
     ] {

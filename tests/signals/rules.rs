@@ -14,6 +14,8 @@ pub const CASES: &[crate::ToolCase] = &[
     ("they_ask_for_what_there_is", existing),
     ("each_has_a_runbook_and_each_runbook_an_alert", with_runbooks),
     ("they_fit_the_certificates_that_there_are", fitting),
+    ("they_count_the_pods_that_there_should_be", counting),
+    ("they_know_every_webhook_by_its_name", webhooks),
 ];
 
 /// Unit tests for promtool.
@@ -50,14 +52,13 @@ fn tried(tools: &Tools) {
     tools.promtool(&["test", "rules", "alerts.yaml"], &both);
 
     // Each has both: a moment at which it fires, and one in the same tests at which it does not.
-    let tests = &idp_multicloud::yaml::documents(TESTS).unwrap()[0]["tests"];
+    let tests = idp_multicloud::yaml::documents(TESTS).unwrap().remove(0);
+    let all = |kind: &'static str| {
+        let tests = tests["tests"].as_array().unwrap().iter();
+        tests.flat_map(move |test| test[kind].as_array().into_iter().flatten())
+    };
     let mut seen = BTreeSet::new();
-    for check in tests
-        .as_array()
-        .unwrap()
-        .iter()
-        .flat_map(|test| test["promql_expr_test"].as_array().unwrap())
-    {
+    for check in all("promql_expr_test") {
         let alert = check["expr"].as_str().unwrap().split("alertname=\"").nth(1);
         let fires = !check["exp_samples"].as_array().unwrap().is_empty();
         seen.extend(alert.map(|alert| (alert.split('"').next().unwrap(), fires)));
@@ -66,6 +67,15 @@ fn tried(tools: &Tools) {
         .into_keys()
         .flat_map(|alert| [(alert, false), (alert, true)]);
     assert_eq!(seen, wanted.collect());
+
+    // And its words are read once, if they are made of a value or a label.
+    let read: BTreeSet<&str> = all("alert_rule_test")
+        .map(|read| read["alertname"].as_str().unwrap())
+        .collect();
+    let made = |rule: &Value| rule["annotations"].to_string().contains("{{");
+    let unread = alerts(shipped(tools)).into_iter();
+    let unread = unread.filter(|(alert, rule)| made(rule) && !read.contains(alert));
+    assert_eq!(unread.map(|(alert, _)| alert).collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
 fn complete(tools: &Tools) {
@@ -138,4 +148,40 @@ fn fitting(tools: &Tools) {
         assert!(expression(&spec, "IdpClaimsUnplaced").ends_with("> 7"), "{source}");
     }
     assert!(expression(shipped(tools), "IdpCertificateExpiring").ends_with("< 604800"));
+}
+
+fn counting(tools: &Tools) {
+    let counted = |spec: &Value| {
+        let alerts = alerts(spec);
+        let expression = alerts["IdpServerNotReady"]["expr"].as_str().unwrap();
+        let counts = expression.split(" or count").skip(1);
+        counts
+            .map(|count| count.rsplit(' ').next().unwrap().parse().unwrap())
+            .collect::<Vec<u32>>()
+    };
+    assert_eq!(counted(shipped(tools)), [3]);
+    let both = ",admission.replicas=5,api.enabled=true,api.insecureHttp=true,api.replicas=4";
+    assert_eq!(counted(&spec(tools, both)), [5, 4]);
+}
+
+/// The API server counts by a webhook's name: of those that fail closed as refusals, of the others as failing open.
+fn webhooks(tools: &Tools) {
+    let objects = tools.rendered(ON);
+    let entries = objects
+        .iter()
+        .flat_map(|object| object["webhooks"].as_array().into_iter().flatten());
+    let names = |policy: &str| -> Vec<&str> {
+        let those = entries.clone().filter(|entry| entry["failurePolicy"] == policy);
+        those.map(|entry| entry["name"].as_str().unwrap()).collect()
+    };
+    let expression = alerts(shipped(tools))["IdpWebhooksNotReached"]["expr"]
+        .as_str()
+        .unwrap();
+    let (closed, open) = (names("Fail"), names("Ignore"));
+    assert_eq!((closed.len(), open.len()), (3, 1));
+    for name in closed {
+        let rest = name.split_once('.').unwrap().1.replace('.', "[.]");
+        assert!(expression.contains(&format!("name=~\".+[.]{rest}\"")), "{name}");
+    }
+    assert!(expression.contains(&format!("name=\"{}\"", open[0])), "{}", open[0]);
 }

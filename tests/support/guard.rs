@@ -73,6 +73,38 @@ impl DerefMut for Guarded {
     }
 }
 
+/// What a process has taken of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Resident memory, in KiB.
+    pub resident: u64,
+    /// What of it is no page of a file, in KiB: the kernel cannot take it back.
+    pub anonymous: u64,
+    /// The most that was resident so far, in KiB.
+    pub peak: u64,
+    /// Open file descriptors.
+    pub descriptors: u64,
+    pub threads: u64,
+}
+
+impl Usage {
+    /// What a process has now; none if it has ended.
+    pub fn of(process: u32) -> Option<Self> {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        Some(Self {
+            resident: field("VmRSS:")?,
+            anonymous: field("RssAnon:")?,
+            peak: field("VmHWM:")?,
+            descriptors: std::fs::read_dir(format!("/proc/{process}/fd")).ok()?.count() as u64,
+            threads: field("Threads:")?,
+        })
+    }
+}
+
 /// A shell that waits for us to end, be it by `kill -9`: its standard input closes, and it does what we can't any more.
 /// A signal to all of our group passes it by.
 pub struct Guard(Child);

@@ -26,7 +26,7 @@ use rustls::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::guard::Guarded;
+use super::guard::{Guarded, Usage};
 
 /// How long anything may take that is to happen soon, on a busy machine.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -169,9 +169,12 @@ impl Server {
 
     /// How much memory it takes, in MiB.
     pub fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+        self.usage().resident / 1024
+    }
+
+    /// What it has taken of the machine.
+    pub fn usage(&self) -> Usage {
+        Usage::of(self.id()).unwrap()
     }
 
     /// How much processor time it has taken.

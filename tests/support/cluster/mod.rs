@@ -14,6 +14,7 @@
 //! | [`crossplane`] | Crossplane and its functions, the real ones, installed as their chart does |
 //! | [`provider`] | what a cloud's provider writes about a managed resource, by hand |
 //! | [`shared`] | a test program whose cases share what one of them has started |
+//! | [`soak`] | steady writers for a long time, and whether memory and descriptors are level meanwhile |
 //! | [`team`] | a namespace of its own for one case, and what an app team does in it |
 //! | [`writers`] | many writers at once, and what they write |
 #![allow(
@@ -38,5 +39,6 @@ pub mod pod;
 pub mod process;
 pub mod provider;
 pub mod shared;
+pub mod soak;
 pub mod team;
 pub mod writers;
