@@ -41,15 +41,7 @@ fn every_decision_is_one_line_of_json_with_its_circumstances() {
     connection.post("/mutate", dry);
     eventually("three lines", || decisions(&server).len() == 3);
 
-    let revision = server
-        .stdout()
-        .lines()
-        .next()
-        .unwrap()
-        .rsplit(' ')
-        .next()
-        .unwrap()
-        .to_owned();
+    let revision = server.revision();
     let shown: Vec<_> = decisions(&server)
         .into_iter()
         .map(|mut line| {
@@ -252,15 +244,7 @@ fn decisions_are_counted_by_operation_outcome_cause_and_place() {
         .lines()
         .filter(|line| line.starts_with("idp_admission_reviews_total{operation=\"DELETE\""));
     assert_eq!(deletes.count(), 1, "{metrics}");
-    let revision = server
-        .stdout()
-        .lines()
-        .next()
-        .unwrap()
-        .rsplit(' ')
-        .next()
-        .unwrap()
-        .to_owned();
+    let revision = server.revision();
     assert_eq!(
         value(&metrics, &format!("idp_catalog_info{{revision=\"{revision}\"}}")),
         Some(1.0)

@@ -87,15 +87,7 @@ fn a_review_is_a_trace_of_its_parts_in_its_callers_trace() {
     assert_eq!(collector.spans().len(), 4, "health and metrics are no part of it");
     let span = collector.span(TRACE, "POST /mutate");
     assert_eq!((hex(&span.parent_span_id), span.kind), (SPAN.to_owned(), 2), "{span:?}");
-    let revision = server
-        .stdout()
-        .lines()
-        .next()
-        .unwrap()
-        .rsplit(' ')
-        .next()
-        .unwrap()
-        .to_owned();
+    let revision = server.revision();
     let text = |text: &str| format!("{text:?}");
     assert_eq!(
         attributes(&span.attributes).into_iter().collect::<Vec<_>>(),

@@ -125,6 +125,12 @@ impl Server {
         self.stdout.lock().unwrap().clone()
     }
 
+    /// The revision of the catalog that it started with, as its first line ends.
+    pub fn revision(&self) -> String {
+        let stdout = self.stdout();
+        stdout.lines().next().unwrap().rsplit(' ').next().unwrap().to_owned()
+    }
+
     /// What it wrote on standard error so far.
     pub fn stderr(&self) -> String {
         self.stderr.lock().unwrap().clone()
