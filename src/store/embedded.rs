@@ -3,30 +3,25 @@
 //!
 //! What was acknowledged is on the disk: each write is a transaction of its own, flushed before it is answered.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+mod file;
+
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
+use redb::{Database, ReadableDatabase, ReadableTable};
 use serde_json::Value;
 use tracing::Span;
 use uuid::Uuid;
 
+pub use file::OpenError;
+use file::{CLAIMS, FACTS, Failure, File};
+
 use super::{Caller, Created, Deleted, Key, Page, StoreError, Wanted};
 use crate::admission::{self, Answer, Settings, Webhook, envelope, offline, record};
-use crate::catalog::cluster::because;
 use crate::catalog::live::Live;
 use crate::telemetry::Metrics;
 use crate::telemetry::traces::SPANS;
-
-/// Each claim as JSON, by namespace and name.
-const CLAIMS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefinition::new("claims");
-
-/// What is known of the file itself.
-const FACTS: TableDefinition<'_, &str, u64> = TableDefinition::new("facts");
-
-/// The version of what is written here.
-const FORMAT: (&str, u64) = ("format", 1);
 
 /// How many writes there have been: the newest `resourceVersion`.
 const WRITES: &str = "writes";
@@ -34,44 +29,11 @@ const WRITES: &str = "writes";
 /// Between namespace and name, where the next page begins.
 const SLASH: char = '/';
 
-/// Why there is no store.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Its folder cannot be made.
-    #[error("the folder {} cannot be made", .0.display())]
-    Folder(PathBuf, #[source] std::io::Error),
-    /// Another process has it.
-    #[error("{} is in use by another process, such as an `idp-multicloud serve` that is still running; end that one, or give this one a file of its own: --store embedded:FILE", .0.display())]
-    InUse(PathBuf),
-    /// It is no store of ours.
-    #[error("{} is no store of claims; give another file: --store embedded:FILE", .0.display())]
-    Foreign(PathBuf),
-    /// A later version has written it.
-    #[error("{} was written by a later version (format {format}, and this one knows {known}); use that version, or give another file: --store embedded:FILE", .file.display(), known = FORMAT.1)]
-    Later {
-        /// Which file.
-        file: PathBuf,
-        /// The format it has.
-        format: u64,
-    },
-    /// It cannot be read or written.
-    #[error("{} cannot be used; see to it, or give another file: --store embedded:FILE", .0.display())]
-    Unusable(PathBuf, #[source] Box<redb::Error>),
-}
-
 /// Claims in a file.
 #[derive(Debug)]
 pub struct Embedded {
     file: Arc<File>,
     admission: Arc<Admission>,
-}
-
-/// The file.
-#[derive(Debug)]
-struct File {
-    path: PathBuf,
-    /// After an error of the disk it has to be opened anew; none while that fails.
-    opened: RwLock<Option<Database>>,
 }
 
 /// What a claim has to pass before it is stored.
@@ -88,15 +50,8 @@ impl Embedded {
     /// # Errors
     /// It cannot be used.
     pub fn open(file: &Path, catalog: Arc<Live>, metrics: Arc<Metrics>, settings: Settings) -> Result<Self, OpenError> {
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| OpenError::Folder(folder.to_owned(), error))?;
-        }
-        let database = open(file)?;
         Ok(Self {
-            file: Arc::new(File {
-                path: file.to_owned(),
-                opened: RwLock::new(Some(database)),
-            }),
+            file: Arc::new(File::open(file)?),
             admission: Arc::new(Admission {
                 catalog,
                 metrics,
@@ -228,64 +183,6 @@ impl Embedded {
     }
 }
 
-impl File {
-    /// Does `work`; once more with the file opened anew, where an error of the disk has closed it before.
-    fn work<T>(&self, work: impl Fn(&Database) -> Result<T, Failure>) -> Result<T, StoreError> {
-        let opened = self.opened.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(done) = unless_closed(opened.as_ref(), &work) {
-            return done.map_err(StoreError::from);
-        }
-        drop(opened);
-        // With nobody beside it: on a full disk the next error of somebody who writes would close the file again, and those
-        // who read would not get a turn.
-        let mut opened = self.opened.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(done) = unless_closed(opened.as_ref(), &work) {
-            return done.map_err(StoreError::from);
-        }
-        // The lock on the file goes with it.
-        *opened = None;
-        let database = open(&self.path).map_err(|error| {
-            let why = because(&error);
-            tracing::error!("{why}");
-            StoreError::Unavailable(why)
-        })?;
-        tracing::info!("the store's file was opened anew");
-        work(opened.insert(database)).map_err(StoreError::from)
-    }
-}
-
-/// Does `work`, unless the file is not open, or an error of the disk has closed it.
-fn unless_closed<T>(
-    opened: Option<&Database>,
-    work: impl Fn(&Database) -> Result<T, Failure>,
-) -> Option<Result<T, Failure>> {
-    match work(opened?) {
-        Err(Failure::Redb(redb::Error::PreviousIo | redb::Error::DatabaseClosed)) => None,
-        done => Some(done),
-    }
-}
-
-/// Opens the file, or makes it.
-fn open(file: &Path) -> Result<Database, OpenError> {
-    let unusable = |error: redb::Error| OpenError::Unusable(file.to_owned(), Box::new(error));
-    let database = Database::create(file).map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(file.to_owned()),
-        DatabaseError::Storage(StorageError::Corrupted(_)) => OpenError::Foreign(file.to_owned()),
-        DatabaseError::Storage(StorageError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
-            OpenError::Foreign(file.to_owned())
-        }
-        error => unusable(error.into()),
-    })?;
-    match format(&database).map_err(unusable)? {
-        Some(format) if format == FORMAT.1 => Ok(database),
-        Some(format) => Err(OpenError::Later {
-            file: file.to_owned(),
-            format,
-        }),
-        None => Err(OpenError::Foreign(file.to_owned())),
-    }
-}
-
 impl Admission {
     /// The claim as both webhooks leave it, and their warnings.
     fn placed(&self, claim: &Value, request: &str) -> Result<(Value, Vec<String>), StoreError> {
@@ -323,23 +220,6 @@ impl Admission {
     }
 }
 
-/// The format of the file; a new one gets ours. None where the file is somebody else's.
-fn format(database: &Database) -> Result<Option<u64>, redb::Error> {
-    let reading = database.begin_read()?;
-    match reading.open_table(FACTS) {
-        Ok(facts) => return Ok(facts.get(FORMAT.0)?.map(|found| found.value())),
-        Err(TableError::TableDoesNotExist(_)) if reading.list_tables()?.next().is_none() => {}
-        Err(TableError::TableDoesNotExist(_) | TableError::TableTypeMismatch { .. }) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    }
-    drop(reading);
-    let writing = database.begin_write()?;
-    writing.open_table(FACTS)?.insert(FORMAT.0, FORMAT.1)?;
-    writing.open_table(CLAIMS)?;
-    writing.commit()?;
-    Ok(Some(FORMAT.1))
-}
-
 /// Counts one more write.
 fn next(transaction: &redb::WriteTransaction) -> Result<u64, redb::Error> {
     let mut facts = transaction.open_table(FACTS)?;
@@ -355,47 +235,4 @@ fn read(bytes: &[u8]) -> Result<Value, Failure> {
 
 fn missing(key: &Key) -> StoreError {
     StoreError::NotFound(format!("there is no {}", key.shown()))
-}
-
-/// What can come of work on the file.
-enum Failure {
-    Ours(StoreError),
-    Redb(redb::Error),
-}
-
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Self {
-        Self::Ours(error)
-    }
-}
-
-impl<E: Into<redb::Error>> From<E> for Failure
-where
-    E: RedbError,
-{
-    fn from(error: E) -> Self {
-        Self::Redb(error.into())
-    }
-}
-
-/// The errors of the database, each call's its own.
-trait RedbError {}
-impl RedbError for redb::Error {}
-impl RedbError for redb::TransactionError {}
-impl RedbError for redb::TableError {}
-impl RedbError for StorageError {}
-impl RedbError for redb::CommitError {}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Ours(error) => error,
-            Failure::Redb(error) => {
-                tracing::error!("the store's file cannot be used: {error}");
-                Self::Unavailable(format!(
-                    "the store's file cannot be used ({error}); is there room on the disk? Ask again: that does no harm"
-                ))
-            }
-        }
-    }
 }

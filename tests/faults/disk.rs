@@ -1,10 +1,11 @@
-//! The embedded store's disk is full, or its file may grow no more.
+//! The embedded store's disk is full or read-only, or its file may grow no more.
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use tempfile::TempDir;
 use crate::clients::no_prlimit;
 use crate::support::cluster::apiserver::run as run_program;
 use crate::support::disk;
+use crate::support::missing::Missing;
 use crate::support::rest::{Rest, database, name_of};
 use crate::support::server::{Server, eventually, on};
 use crate::table::{self, Phases};
@@ -40,7 +42,27 @@ pub const FAULTS: &[Fault<Disk>] = &[
         strike: limited,
         missing: || disk::missing().or_else(no_prlimit),
     },
+    Fault {
+        name: READ_ONLY,
+        what: "embedded store: read-only, as the disk met an error; repaired 20 s later",
+        seen: "503, for reading too, until it is repaired",
+        short: false,
+        may: &[503],
+        strike: read_only,
+        missing: || disk::missing().or_else(no_ext4),
+    },
 ];
+
+const READ_ONLY: &str = "disk_read_only";
+
+/// Why no file system can be made that becomes read-only by an error.
+fn no_ext4() -> Option<Missing> {
+    if Command::new("mkfs.ext4").arg("-V").output().is_err() {
+        return Some(Missing("mkfs.ext4 is not here: install e2fsprogs".to_owned()));
+    }
+    let loops = Path::new("/dev/loop-control").exists();
+    (!loops).then(|| Missing("no file can be mounted as a disk here: there are no loop devices".to_owned()))
+}
 
 /// How large the disk is, in MiB.
 const SIZE: usize = 64;
@@ -52,17 +74,29 @@ const WRITERS: usize = 20;
 pub struct Disk {
     server: Server,
     folder: TempDir,
+    /// Those who only read are refused, too, as they may be.
+    unreadable: Arc<AtomicBool>,
 }
 
 impl Disk {
-    fn start() -> Self {
+    fn start(fault: &Fault<Self>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = on(disk::with(folder.path(), SIZE), &["off", "127.0.0.1:0", "127.0.0.1:0"]);
+        let program = match fault.name {
+            READ_ONLY => {
+                let image = folder.path().join("image");
+                fs::File::create(&image).unwrap().set_len((SIZE as u64) << 20).unwrap();
+                shell(&format!("mkfs.ext4 -q -e remount-ro {}", image.display()));
+                disk::mounted(folder.path(), &mount_of(&image))
+            }
+            _ => disk::with(folder.path(), SIZE),
+        };
+        let mut command = on(program, &["off", "127.0.0.1:0", "127.0.0.1:0"]);
         let store = format!("embedded:{}", folder.path().join("claims.redb").display());
         command.args(["--log", "error", "--store", &store]);
         Self {
             server: Server::run(command),
             folder,
+            unreadable: Arc::default(),
         }
     }
 
@@ -79,6 +113,17 @@ impl Disk {
             token: None,
         }
     }
+}
+
+/// What `mount` takes for a file that is a disk.
+fn mount_of(image: &Path) -> String {
+    format!("-o loop {}", image.display())
+}
+
+fn shell(script: &str) -> String {
+    let mut sh = Command::new("sh");
+    sh.args(["-c", script]);
+    run_program(sh, "").ok()
 }
 
 fn full(disk: &mut Disk, form: Form) {
@@ -103,19 +148,45 @@ fn limited(disk: &mut Disk, form: Form) {
     disk.await_storing();
 }
 
+fn read_only(disk: &mut Disk, form: Form) {
+    let folder = disk.folder.path();
+    let image = folder.join("image");
+    let device = shell(&format!(
+        "losetup --noheadings --output NAME --associated {}",
+        image.display()
+    ));
+    let device = device.trim().strip_prefix("/dev/").unwrap();
+    disk.unreadable.store(true, Ordering::Relaxed);
+    fs::write(format!("/sys/fs/ext4/{device}/trigger_fs_error"), "1").unwrap();
+    form.wait(Duration::from_secs(2), Duration::from_secs(20));
+    // As an operator does it: nothing has to be ended, as the store has closed its file.
+    let where_it_is = format!("nsenter --mount --target {}", disk.server.id());
+    shell(&format!("{where_it_is} umount {}", folder.display()));
+    // It tells by 1 that there was something to repair.
+    shell(&format!("e2fsck -p {} || test $? = 1", image.display()));
+    shell(&format!(
+        "{where_it_is} mount {} {}",
+        mount_of(&image),
+        folder.display()
+    ));
+    disk.await_storing();
+    disk.unreadable.store(false, Ordering::Relaxed);
+}
+
 /// Breaks the disk while people create claims by REST.
 pub fn run(fault: &Fault<Disk>, form: Form) -> Result<Completion, Failed> {
     if let Some(missing) = (fault.missing)() {
         return missing.verdict();
     }
-    let mut disk = Disk::start();
+    let mut disk = Disk::start(fault);
     let rest = disk.rest();
+    let unreadable = Arc::clone(&disk.unreadable);
     let writers = Writers::default();
     let phases = thread::scope(|scope| {
         for _ in 0..WRITERS {
             scope.spawn(|| writers.write(&rest));
         }
-        scope.spawn(|| writers.read(&rest));
+        scope.spawn(|| writers.read(&rest, &unreadable));
         let began = Instant::now();
         thread::sleep(form.calm());
         let broken = Instant::now();
@@ -164,10 +235,14 @@ impl Writers {
         }
     }
 
-    /// Whoever only reads is not held up.
-    fn read(&self, rest: &Rest) {
+    /// Whoever only reads is not held up, as long as it can be read.
+    fn read(&self, rest: &Rest, unreadable: &AtomicBool) {
         while !self.stop.load(Ordering::Relaxed) {
-            rest.get("/api/mysql?limit=1").is(200);
+            let told = rest.get("/api/mysql?limit=1");
+            // Asked before the answer is judged: it may be mended in between, not broken.
+            if told.status != 503 || !unreadable.load(Ordering::Relaxed) {
+                told.is(200);
+            }
             thread::sleep(Duration::from_millis(100));
         }
     }

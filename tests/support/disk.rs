@@ -23,9 +23,13 @@ pub fn missing() -> Option<Missing> {
 
 /// The program, with a disk of its own mounted over that folder.
 pub fn with(folder: &Path, mebibytes: usize) -> Command {
+    mounted(folder, &format!("-t tmpfs -o size={mebibytes}m tmpfs"))
+}
+
+/// The program, with what those arguments of `mount` name mounted over that folder for itself alone.
+pub fn mounted(folder: &Path, what: &str) -> Command {
     let mut command = Command::new("unshare");
-    let folder = folder.display();
-    let script = format!("mount -t tmpfs -o size={mebibytes}m tmpfs {folder} && exec \"$0\" \"$@\"");
+    let script = format!("mount {what} {} && exec \"$0\" \"$@\"", folder.display());
     command.args(["--mount", "sh", "-c", &script, env!("CARGO_BIN_EXE_idp-multicloud")]);
     command
 }
