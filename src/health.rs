@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use axum::http::StatusCode;
+
 /// One check: its name, and what there is to say where it is good, or a sentence on why it is not.
 pub type Check = (&'static str, Result<String, String>);
 
@@ -15,14 +17,17 @@ pub fn liveness(query: Option<&str>) -> String {
     told(&LIVES, query, "ok")
 }
 
-/// What `/readyz` tells, or, where a check fails, why the process is not ready.
+/// What `/readyz` answers.
 ///
 /// # Errors
-/// A check fails: the first one is the reason.
-pub fn readiness(checks: &[Check], query: Option<&str>) -> Result<String, String> {
+/// A check fails: the first one is why the process is not ready.
+pub fn readiness(checks: &[Check], query: Option<&str>) -> Result<String, (StatusCode, String)> {
     match checks.iter().find_map(|(_, found)| found.as_ref().err()) {
         None => Ok(told(checks, query, "ready")),
-        Some(why) => Err(told(checks, query, &format!("not ready: {why}"))),
+        Some(why) => {
+            let told = told(checks, query, &format!("not ready: {why}"));
+            Err((StatusCode::SERVICE_UNAVAILABLE, told))
+        }
     }
 }
 
@@ -75,14 +80,14 @@ mod tests {
         ] {
             assert_eq!(readiness(&good, query), Ok(format!("{}ready\n", lines[0])));
             let told = format!("{}not ready: there is none\n", lines[1]);
-            assert_eq!(readiness(&bad, query), Err(told));
+            assert_eq!(readiness(&bad, query), Err((StatusCode::SERVICE_UNAVAILABLE, told)));
         }
     }
 
     #[test]
     fn a_check_is_one_line_however_many_problems_there_are() {
         let checks = checks(Err("there are 2 problems:\n  - one\n  - two"));
-        let told = readiness(&checks, Some("verbose")).unwrap_err();
+        let (_, told) = readiness(&checks, Some("verbose")).unwrap_err();
         assert!(
             told.contains("\n[-]certificate failed: there are 2 problems: - one - two\n"),
             "{told}"

@@ -218,10 +218,11 @@ async fn serve(args: Args, certificates: Certificates, catalog: Live) -> anyhow:
     };
     admission::expect(&state.metrics);
     state.announce_catalog();
-    state.announce_certificate(&certificates);
-    let over_tls = listeners.admission.is_some() || listeners.api.as_ref().is_some_and(|rest| rest.tls);
-    if over_tls && certificates.status().ephemeral {
-        tracing::warn!("no --tls-cert: serving with a self-signed certificate made for this run");
+    if listeners.admission.is_some() || listeners.api.as_ref().is_some_and(|rest| rest.tls) {
+        state.announce_certificate(&certificates);
+        if certificates.status().ephemeral {
+            tracing::warn!("no --tls-cert: serving with a self-signed certificate made for this run");
+        }
     }
     // Whoever started this may have closed its standard output; that is no reason not to serve.
     let _ = std::io::stdout().write_all(greeting(&args.catalog, &place, &state, &listeners)?.as_bytes());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{RawQuery, State as Shared};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -25,11 +25,8 @@ pub(super) async fn serve(listener: TcpListener, state: Arc<State>) -> io::Resul
     axum::serve(tokio::net::TcpListener::from_std(listener)?, router).await
 }
 
-async fn ready(Shared(state): Shared<Arc<State>>, RawQuery(query): RawQuery) -> Response {
-    match readiness(&[state.check()], query.as_deref()) {
-        Ok(text) => text.into_response(),
-        Err(text) => (StatusCode::SERVICE_UNAVAILABLE, text).into_response(),
-    }
+async fn ready(Shared(state): Shared<Arc<State>>, RawQuery(query): RawQuery) -> impl IntoResponse {
+    readiness(&[state.check()], query.as_deref())
 }
 
 impl State {

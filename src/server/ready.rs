@@ -1,7 +1,6 @@
 //! Whether the server is ready, and what it has to say of itself.
 
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 
 use super::State;
 use crate::catalog::followed::Followed;
@@ -10,11 +9,8 @@ use crate::certs::seconds::now;
 use crate::health::{Check, readiness};
 
 /// What `/readyz` answers.
-pub(super) fn readyz(state: &State, certificates: &Certificates, query: Option<&str>) -> Response {
-    match readiness(&state.checks(certificates), query) {
-        Ok(text) => text.into_response(),
-        Err(text) => (StatusCode::SERVICE_UNAVAILABLE, text).into_response(),
-    }
+pub(super) fn readyz(state: &State, certificates: &Certificates, query: Option<&str>) -> impl IntoResponse + use<> {
+    readiness(&state.checks(certificates), query)
 }
 
 impl State {

@@ -193,7 +193,7 @@ impl Metrics {
         );
         registry.register(
             "certificate_not_after_timestamp_seconds",
-            "When the serving certificate expires, in Unix time",
+            "When the serving certificate expires, in Unix time; 0 while there is none, or where nothing is served over TLS",
             self.certificate_not_after.clone(),
         );
         registry.register(

@@ -33,6 +33,13 @@ fn composed(cloud: &Cloud, provider: &str) {
         format!("mysql-{provider}"),
         "{claim:#}"
     );
+    // The controller counts claims by this column, of the definition as Crossplane makes it.
+    let table = team.kubectl(&["get", "mysqlinstanceclaim", "orders"]).ok();
+    let (names, row) = table.split_once('\n').unwrap();
+    let column = names
+        .find("PROVIDER")
+        .unwrap_or_else(|| panic!("wanted: a column PROVIDER; saw: {names}"));
+    assert!(row[column..].starts_with(provider), "{table}");
     for (at, value) in shown(&claim) {
         assert_eq!(
             instance.pointer(at),

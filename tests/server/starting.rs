@@ -175,6 +175,8 @@ fn a_listener_that_is_off_is_not_there_and_the_others_are() {
     assert_eq!(ops.get("/readyz").status, 200);
     assert_eq!((ops.admission(), ops.api()), (None, None));
     assert!(ops.log(&["self-signed"]).is_empty(), "there is nothing to serve it on");
+    // Nobody is to be woken by the end of what is served to nobody.
+    assert_eq!(ops.metric("idp_certificate_not_after_timestamp_seconds"), 0.0);
 
     // Without any it waits to be ended all the same.
     let mut none = off(&["off"; 3]);
