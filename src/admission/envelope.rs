@@ -4,6 +4,7 @@
 //! reason, so only what is no review at all is an error. See
 //! <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/>.
 
+mod beginning;
 mod request;
 mod response;
 
@@ -18,7 +19,7 @@ const REVIEW: &str = "AdmissionReview";
 /// The refusal of a review that is longer than the server reads, where its beginning holds the uid.
 #[must_use]
 pub fn refuse_oversized(beginning: &[u8], most_bytes: usize) -> Option<Vec<u8>> {
-    let uid = request::uid_in(beginning)?;
+    let uid = beginning::uid_in(beginning)?;
     let message = format!("the review is larger than {most_bytes} bytes");
     Some(write(&uid, &Answer::malformed("", message)))
 }
