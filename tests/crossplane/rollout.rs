@@ -1,11 +1,14 @@
 //! A composition that is edited reaches a claim when an operator says so.
 
-use serde_json::{Value, json};
+use std::fs;
+
+use serde_json::Value;
 
 use crate::Case;
 use crate::cloud::{Cloud, apply, condition, shipped};
 use crate::database::{Database, clouds};
 use crate::support::cluster::apiserver::User;
+use crate::support::cluster::manual::{Recipe, Shell};
 
 pub const CASES: &[Case] = &[(
     "an_edited_composition_arrives_when_an_operator_moves_the_revision",
@@ -25,7 +28,15 @@ fn rolled_out(cloud: &Cloud) {
             shipped(&file),
             "wanted: a retention to edit in {file}; saw: none"
         );
-        apply(&cloud.platform, &longer);
+        let admin = shell(cloud, User::Admin);
+        fs::write(admin.folder.join("crossplane").join(&file), longer).unwrap();
+        let blocks = Recipe::of("crossplane/README.md", "Roll a change out").blocks;
+        let [diff, applied, moved] = blocks.try_into().unwrap();
+        let [diff, applied] = [diff, applied].map(|block| block.replace("aws", provider));
+        // `kubectl diff` says by 1 that there is a difference.
+        let seen = admin.run(&diff);
+        assert!(seen.code == 1 && seen.stdout.contains("retentionDays"), "{seen}");
+        assert!(admin.run(&applied).ok().contains(&format!("mysql-{provider}-")));
         let new = cloud.crossplane.until("a new revision that can be used", || {
             let (revisions, newest) = newest(cloud, provider);
             match newest {
@@ -50,16 +61,16 @@ fn rolled_out(cloud: &Cloud) {
             "wanted: a new claim with the new revision"
         );
 
-        let change = json!({"spec": {"crossplane": {"compositionRevisionRef": {"name": new}}}});
-        database
-            .team
-            .call("PATCH", &database.name, Some(&change))
-            .forbidden(&["compositionRevisionRef"]);
-        database
-            .team
-            .by(User::Operator)
-            .call("PATCH", &database.name, Some(&change))
-            .ok();
+        let moved = moved
+            .replace(
+                "payments-db -n payments",
+                &format!("{} -n {}", database.name, database.team.namespace),
+            )
+            .replace("mysql-aws-0123abc", &new);
+        shell(cloud, database.team.user)
+            .run(&moved)
+            .refused(&["compositionRevisionRef"]);
+        shell(cloud, User::Operator).run(&moved).ok();
         cloud.crossplane.until("the longer retention", || {
             let now = self::spec(&database);
             (now != spec).then_some(()).ok_or_else(|| format!("{now:#}"))
@@ -78,6 +89,14 @@ fn rolled_out(cloud: &Cloud) {
         }
         apply(&cloud.platform, &shipped(&file));
     }
+}
+
+/// A shell in a folder that has the compositions in a folder `crossplane`.
+fn shell(cloud: &Cloud, user: User) -> Shell<'_> {
+    let api = &cloud.platform.api;
+    let folder = api.folder("roll-out");
+    fs::create_dir_all(folder.join("crossplane")).unwrap();
+    Shell { api, user, folder }
 }
 
 fn spec(database: &Database) -> Value {

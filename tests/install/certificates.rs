@@ -10,10 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::Case;
-use crate::installation::{CATALOG, Cluster, Installation, MUTATING, NAME, Road, VALIDATING, command_of, file, has_jq};
+use crate::installation::{CATALOG, Cluster, Installation, MUTATING, NAME, Road, VALIDATING, file};
 use crate::pods::install_their_kinds;
 use crate::roads::{FEW, under_creates};
 use crate::support::cluster::apiserver::User;
+use crate::support::cluster::manual::Recipe;
 use crate::support::cluster::pki::Authority;
 use crate::support::cluster::pod::Pod;
 use crate::support::server::{binary, eventually};
@@ -271,31 +272,26 @@ fn run_hasty_controller(installation: &mut Installation<'_>) {
 
 /// As the manual says.
 fn leaked(cluster: &Cluster) {
-    if !has_jq() {
-        return;
-    }
     let mut installation = cluster.install(Road::Helm4, FEW);
     installation.run();
     let old = data(cluster, CA, "tls.crt");
-    let manual = |begins: &str| {
-        let command = command_of("certs/README.md", begins, "\n");
-        cluster.shell(User::Admin, &command).ok();
-    };
+    let recipe = Recipe::of("certs/README.md", "Rotate by hand");
+    let [serving, authority, trusted_no_longer] = recipe.blocks.try_into().unwrap();
+    let shell = cluster.shell(User::Admin);
     under_creates(cluster, || {
-        cluster.call("DELETE", &secret_path(CA), None).ok();
+        shell.run(&authority).ok();
         eventually("a new authority is published", || {
             let new = data(cluster, CA, "tls.crt");
             !new.is_empty() && new != old && published(cluster)
         });
         thread::sleep(Duration::from_secs(1));
-        cluster.call("DELETE", &secret_path(TLS), None).ok();
+        shell.run(&serving).ok();
         eventually("each pod has a new pair", || {
             let mut pods = installation.servers.iter();
             pods.all(|pod| !pod.server.log(&["new serving certificate in force"]).is_empty())
         });
         assert!(bundles(cluster)[0].contains(&old));
-        manual("kubectl patch secret idp-multicloud-admission-tls");
-        manual("kubectl get secret idp-multicloud-ca");
+        shell.run(&trusted_no_longer).ok();
         eventually("the old one is trusted nowhere", || {
             bundles(cluster)
                 .iter()

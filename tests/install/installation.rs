@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::support::cluster::apiserver::{Answer, ApiServer, Ran, User, await_answer, run};
 use crate::support::cluster::balancer::Balancer;
 use crate::support::cluster::binaries::Binaries;
+use crate::support::cluster::manual::Shell;
 use crate::support::cluster::pod::Pod;
 use crate::support::cluster::team::claim;
 use crate::support::server::{binary, eventually};
@@ -99,7 +100,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// Starts it.
-    fn start(binaries: Binaries) -> Self {
+    pub fn start(binaries: Binaries) -> Self {
         let api = ApiServer::start(binaries);
         api.start_controllers();
         let cluster = Self {
@@ -134,15 +135,13 @@ impl Cluster {
         run(command, "")
     }
 
-    /// Runs a command of a manual in a shell.
-    pub fn shell(&self, user: User, command: &str) -> Ran {
-        let ours = PathBuf::from(binary().get_program());
-        let [kubectl, ours] = [&self.api.binaries.kubectl, &ours].map(|binary| binary.parent().unwrap().display());
-        let mut shell = Command::new("sh");
-        let path = format!("{kubectl}:{ours}:{}", std::env::var("PATH").unwrap());
-        shell.args(["-ec", command]).env("PATH", path);
-        self.api.prepare(&mut shell, user);
-        run(shell, "")
+    /// A shell in the repository.
+    pub fn shell(&self, user: User) -> Shell<'_> {
+        Shell {
+            api: &self.api,
+            user,
+            folder: env!("CARGO_MANIFEST_DIR").into(),
+        }
     }
 
     /// Sends a request about an object as the administrator.
@@ -392,23 +391,6 @@ impl Installation<'_> {
         self.uninstall();
         cluster.sweep();
     }
-}
-
-/// Whether there is jq, which some commands of the manuals need.
-pub fn has_jq() -> bool {
-    let found = Command::new("jq").arg("--version").output().is_ok();
-    assert!(found || std::env::var_os("CI").is_none(), "jq is not installed");
-    if !found {
-        eprintln!("skipped: jq is not installed");
-    }
-    found
-}
-
-/// The command of a manual that begins so, up to a word.
-pub fn command_of(manual: &str, begins: &str, ends: &str) -> String {
-    let manual = fs::read_to_string(file(manual)).unwrap();
-    let from = manual.split(&format!("$ {begins}")).nth(1).unwrap();
-    format!("{begins}{}", from.split(ends).next().unwrap())
 }
 
 /// A copy of the chart as its next version.

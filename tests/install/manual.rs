@@ -5,52 +5,43 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::Case;
-use crate::installation::{Cluster, Road, TEAM, file, has_jq};
+use crate::installation::{Cluster, Road, TEAM};
 use crate::roads::FEW;
-use crate::support::cluster::apiserver::{Ran, User, await_answer};
-use crate::support::cluster::team::{assert_placed, claim};
+use crate::support::cluster::apiserver::{User, await_answer};
+use crate::support::cluster::manual::{Recipe, Shell};
+use crate::support::cluster::objects::rights;
+use crate::support::cluster::team::{REASON, assert_placed, claim};
 use crate::support::server::eventually;
 
-pub const CASES: &[Case] = &[("every_recipe_does_what_it_says", recipes)];
+pub const CASES: &[Case] = &[
+    ("day_2", day_2),
+    ("a_lost_cluster_is_replaced_and_the_new_one_upgraded_and_removed", lost),
+];
 
-const MANUAL: &str = "manifests/operations.md";
+const OPERATIONS: &str = "manifests/operations.md";
+const MANUAL: &str = "manifests/README.md";
 
-/// The recipe of that title: files to write first, and commands.
-struct Recipe {
-    files: Vec<(String, String)>,
-    blocks: Vec<String>,
+/// A shell in a folder of its own, in which the catalog of the cluster is in a folder `catalog`.
+fn with_catalog(cluster: &Cluster) -> Shell<'_> {
+    let folder = cluster.api.folder("manual");
+    fs::create_dir_all(folder.join("catalog")).unwrap();
+    let shell = Shell {
+        folder,
+        ..cluster.shell(User::Admin)
+    };
+    shell
+        .run("idp-multicloud catalog show --catalog cluster -o yaml > catalog/all.yaml")
+        .ok();
+    shell
 }
 
-impl Recipe {
-    fn of(title: &str) -> Self {
-        let manual = fs::read_to_string(file(MANUAL)).unwrap();
-        let from = manual.split(&format!("\n### {title}\n")).nth(1);
-        let section = from.unwrap_or_else(|| panic!("{MANUAL} has no recipe \"{title}\""));
-        let section = section.split("\n### ").next().unwrap();
-        let mut recipe = Self {
-            files: Vec::new(),
-            blocks: Vec::new(),
-        };
-        let mut pieces = section.split("```");
-        while let (Some(words), Some(block)) = (pieces.next(), pieces.next()) {
-            let (kind, text) = block.split_once('\n').unwrap();
-            match kind {
-                "yaml" => {
-                    let name = words.rsplit('`').nth(1).unwrap().to_owned();
-                    recipe.files.push((name, text.to_owned()));
-                }
-                "console" => recipe.blocks.push(text.replace("$ ", "")),
-                other => panic!("{title}: what is a block of {other}?"),
-            }
-        }
-        recipe
+fn told(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "wanted: {part}; saw: {text}");
     }
 }
 
-fn recipes(cluster: &Cluster) {
-    if !has_jq() {
-        return;
-    }
+fn day_2(cluster: &Cluster) {
     let mut installation = cluster.install(Road::Helm4, FEW);
     installation.run();
     for (name, changes) in [
@@ -60,25 +51,16 @@ fn recipes(cluster: &Cluster) {
     ] {
         cluster.claim_call("POST", "", Some(&claim(name, changes))).ok();
     }
-    let folder = cluster.api.folder("manual");
-    fs::create_dir_all(folder.join("catalog")).unwrap();
-    std::os::unix::fs::symlink(cluster.api.audit_log(), folder.join("audit.log")).unwrap();
-    let shell = |commands: &str| cluster.shell(User::Admin, &format!("cd {}\n{commands}", folder.display()));
-    let whole = shell("idp-multicloud catalog show --catalog cluster -o yaml > catalog/all.yaml");
-    whole.ok();
+    let shell = with_catalog(cluster);
+    std::os::unix::fs::symlink(cluster.api.audit_log(), shell.folder.join("audit.log")).unwrap();
     let run = |title: &str, block: usize| -> String {
-        let recipe = Recipe::of(title);
+        let recipe = Recipe::of(OPERATIONS, title);
         for (name, text) in &recipe.files {
-            fs::write(folder.join(name), text).unwrap();
+            fs::write(shell.folder.join(name), text).unwrap();
         }
-        shell(&recipe.blocks[block]).ok()
+        shell.run(&recipe.blocks[block]).ok()
     };
     let placed = |name: &str, changes: Value| cluster.claim_call("POST", "?dryRun=All", Some(&claim(name, changes)));
-    let told = |text: &str, parts: &[&str]| {
-        for part in parts {
-            assert!(text.contains(part), "wanted: {part}; saw: {text}");
-        }
-    };
 
     told(&run("Add a cell", 0), &["/orders condition met", "gcp-us-central1"]);
     let in_orders = || placed("orders-db", json!({"cell": "orders"}));
@@ -116,12 +98,103 @@ fn recipes(cluster: &Cluster) {
         &run("Find who changed what", 0),
         &["admin\tpatch\ttiers/c2\t200", "admin\tdelete\tcells/orders\t200"],
     );
-    let kept = format!("kubectl delete mysqlinstanceclaim payments-db -n {TEAM}");
-    let refused: Ran = shell(&kept);
-    refused.refused(&["(Forbidden)"]);
+    shell
+        .run(&format!("kubectl delete mysqlinstanceclaim payments-db -n {TEAM}"))
+        .refused(&["(Forbidden)"]);
     told(
         &run("Find who changed what", 1),
         &["admin\tcreate\t201", "admin\tdelete\t403\t"],
     );
+    installation.clean();
+}
+
+/// Gives people their rights, and Crossplane's account all of them.
+fn let_in(cluster: &Cluster) {
+    let crossplane = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "test-crossplane"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "system:serviceaccount:crossplane-system:crossplane"}],
+    });
+    for objects in [rights(), crossplane.to_string()] {
+        let apply = ["apply", "--filename", "-"];
+        cluster.api.kubectl(User::Admin, &apply, &objects).ok();
+    }
+}
+
+fn lost(cluster: &Cluster) {
+    let settings = [FEW, &["--set=operatorGroup=platform-operators"]].concat();
+    let_in(cluster);
+    let mut installation = cluster.install(Road::Helm4, &settings);
+    installation.run();
+    for (name, changes) in [
+        ("first", json!({})),
+        ("second", json!({"tier": "C2", "ha": false, "environment": "dev"})),
+    ] {
+        cluster.claim_call("POST", "", Some(&claim(name, changes))).ok();
+    }
+    let references = json!({"spec": {"crossplane": {"compositionRef": {"name": "mysql-aws"}, "resourceRefs": [{"apiVersion": "v1", "kind": "ConfigMap"}]}}});
+    let first = format!("/apis/db.platform.example.org/v1alpha1/namespaces/{TEAM}/mysqlinstanceclaims/first");
+    cluster
+        .api
+        .call(User::Crossplane, "PATCH", &first, Some(&references))
+        .ok();
+    let before = ["first", "second"].map(|name| cluster.claim(name));
+    let shell = with_catalog(cluster);
+    let backup = Recipe::of(MANUAL, "Back up and restore claims").blocks.swap_remove(0);
+    shell.run(&backup).ok();
+    let folder = shell.folder.clone();
+
+    // Another cluster, in which there is nothing of that one.
+    let new = Cluster::start(cluster.api.binaries.clone());
+    new.kubectl(&["delete", "namespace", TEAM]);
+    let_in(&new);
+    let mut replaced = new.install(Road::Helm4, &settings);
+    replaced.run_controller();
+    replaced.run_servers();
+    let [catalog, restore, proof] = Recipe::of(OPERATIONS, "Replace a cluster that is lost")
+        .blocks
+        .try_into()
+        .unwrap();
+    let shell = Shell {
+        folder,
+        ..new.shell(User::Admin)
+    };
+    shell.run(&catalog).ok();
+    let [namespaces, claims] = restore.split_once('\n').map(<[&str; 2]>::from).unwrap();
+    shell.run(namespaces).ok();
+    new.await_placing();
+    let (operator, developer) = (shell.by(User::Operator), shell.by(User::Developer));
+    developer.run(claims).refused(&["spec.parameters.provider"]);
+    // Somebody has moved them in the backup.
+    let moved = r#"jq '.items[].spec.parameters.region = "us-west-2"' claims.json | kubectl create -f -"#;
+    operator
+        .run(moved)
+        .refused(&["spec.parameters.region: is not what the placement reason says"]);
+    operator.run(claims).ok();
+    for before in before {
+        let after = new.claim(before["metadata"]["name"].as_str().unwrap());
+        assert_ne!(after["metadata"]["uid"], before["metadata"]["uid"]);
+        assert_eq!(after["spec"]["parameters"], before["spec"]["parameters"]);
+        let reason = &after["metadata"]["annotations"][REASON];
+        assert_eq!(reason, &before["metadata"]["annotations"][REASON]);
+        assert_placed(&after);
+    }
+    // It ends well only if every decision holds.
+    let proven = shell.run(&proof).ok();
+    assert_eq!(proven.matches(" holds ").count(), 2, "{proven}");
+
+    let removed = Recipe::of(MANUAL, "Uninstall").blocks;
+    let upgraded = &Recipe::of(MANUAL, "Upgrade and roll back").blocks[0];
+    let shell = new.shell(User::Admin);
+    told(
+        &shell.run(upgraded).ok(),
+        &["\"idp-multicloud\" has been upgraded", "Rollback was a success"],
+    );
+    told(&shell.run(&removed[0]).ok(), &["\"idp-multicloud\" uninstalled"]);
+    for name in ["first", "second"] {
+        assert_placed(&new.claim(name));
+    }
+    shell.run(&removed[1]).ok();
+    assert_eq!(new.claim_call("GET", "", None).code, 404);
     installation.clean();
 }

@@ -6,12 +6,9 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::Case;
-use crate::installation::{
-    CATALOG, Cluster, Installation, MUTATING, NAME, Road, TEAM, VALIDATING, command_of, file, has_jq, next_version,
-};
+use crate::installation::{CATALOG, Cluster, Installation, MUTATING, NAME, Road, TEAM, VALIDATING, file, next_version};
 use crate::support::cluster::apiserver::{Ran, User, await_answer};
-use crate::support::cluster::objects::rights;
-use crate::support::cluster::team::{REASON, assert_placed, claim, placement};
+use crate::support::cluster::team::{assert_placed, claim, placement};
 
 pub const CASES: &[Case] = &[
     ("by_helm_3", |cluster| road(cluster, Road::Helm3)),
@@ -19,7 +16,6 @@ pub const CASES: &[Case] = &[
     ("by_kubectl", |cluster| road(cluster, Road::Kubectl)),
     ("applied_twice_the_second_changes_nothing", twice),
     ("every_switch_turned_off_leaves_the_guard", switched_off),
-    ("claims_are_backed_up_and_restored_as_the_manual_says", restored),
 ];
 
 /// Two servers that end quickly.
@@ -251,64 +247,4 @@ fn switched_off(cluster: &Cluster) {
 
 fn path(name: &str) -> String {
     format!("/apis/db.platform.example.org/v1alpha1/namespaces/{TEAM}/mysqlinstanceclaims/{name}")
-}
-
-fn restored(cluster: &Cluster) {
-    if !has_jq() {
-        return;
-    }
-    cluster
-        .api
-        .kubectl(User::Admin, &["apply", "--filename", "-"], &rights())
-        .ok();
-    let settings = [FEW, &["--set=operatorGroup=platform-operators"]].concat();
-    let mut installation = cluster.install(Road::Helm4, &settings);
-    installation.run();
-    for (name, changes) in [
-        ("first", json!({})),
-        ("second", json!({"tier": "C2", "ha": false, "environment": "dev"})),
-    ] {
-        cluster.claim_call("POST", "", Some(&claim(name, changes))).ok();
-    }
-    let references = json!({"spec": {"crossplane": {"compositionRef": {"name": "mysql-aws"}, "resourceRefs": [{"apiVersion": "v1", "kind": "ConfigMap"}]}}});
-    let crossplane = json!({"kind": "List", "apiVersion": "v1", "items": [
-        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "test-crossplane"},
-         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
-         "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "system:serviceaccount:crossplane-system:crossplane"}]}]});
-    cluster
-        .api
-        .kubectl(User::Admin, &["apply", "--filename", "-"], &crossplane.to_string())
-        .ok();
-    let path = |name: &str| path(name);
-    cluster
-        .api
-        .call(User::Crossplane, "PATCH", &path("first"), Some(&references))
-        .ok();
-    let before = ["first", "second"].map(|name| cluster.claim(name));
-
-    let backup = command_of(
-        "manifests/README.md",
-        "kubectl get mysqlinstanceclaims -A",
-        " > claims.json",
-    );
-    let file = cluster.api.folder("backup").join("claims.json");
-    cluster
-        .shell(User::Admin, &format!("{backup} > {}", file.display()))
-        .ok();
-    cluster.delete_claims();
-    let restore = format!("kubectl create -f {}", file.display());
-    assert!(command_of("manifests/README.md", "kubectl create -f", "\n").ends_with("claims.json"));
-    cluster
-        .shell(User::Developer, &restore)
-        .refused(&["spec.parameters.provider"]);
-    cluster.shell(User::Operator, &restore).ok();
-    for before in before {
-        let after = cluster.claim(before["metadata"]["name"].as_str().unwrap());
-        assert_ne!(after["metadata"]["uid"], before["metadata"]["uid"]);
-        assert_eq!(after["spec"]["parameters"], before["spec"]["parameters"]);
-        let reason = &after["metadata"]["annotations"][REASON];
-        assert_eq!(reason, &before["metadata"]["annotations"][REASON]);
-        assert_placed(&after);
-    }
-    installation.clean();
 }

@@ -9,6 +9,7 @@
 //! | [`balancer`] | what a Service is to the API server: one address, servers behind it that come and go |
 //! | [`platform`] | the CRD, webhooks and policies installed as shipped, and servers behind them |
 //! | [`catalog`] | the catalog as objects, and every revision it had |
+//! | [`manual`] | the recipes of the manuals, run as they stand there |
 //! | [`objects`] | what goes into the cluster that we do not ship: rights, a Service, a cell |
 //! | [`pod`] | a Deployment's pods, run by us |
 //! | [`crossplane`] | Crossplane and its functions, the real ones, installed as their chart does |
@@ -32,6 +33,7 @@ pub mod balancer;
 pub mod binaries;
 pub mod catalog;
 pub mod crossplane;
+pub mod manual;
 pub mod objects;
 pub mod pki;
 pub mod platform;

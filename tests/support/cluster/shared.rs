@@ -20,20 +20,11 @@ pub fn run<T: Send + Sync + 'static>(
     start: fn() -> Result<T, Absent>,
     rooms: impl IntoIterator<Item = (bool, Room<T>)>,
 ) -> ExitCode {
-    run_lent(start, |shared, case| case(shared), rooms)
-}
-
-/// The same, where a case gets what `lend` gives it of that which they share.
-pub fn run_lent<T: Send + Sync + 'static, L: 'static>(
-    start: fn() -> Result<T, Absent>,
-    lend: fn(&T, fn(&L)),
-    rooms: impl IntoIterator<Item = (bool, Room<L>)>,
-) -> ExitCode {
     let mut cases: Vec<Case<T>> = Vec::new();
     for (alone, (room, room_cases)) in rooms {
         for &(name, case) in room_cases {
             let run = Box::new(move |shared: &T| {
-                lend(shared, case);
+                case(shared);
                 Ok(Completion::Completed)
             });
             let name = format!("{room}::{name}");
