@@ -14,6 +14,7 @@
 //! | [`claim`] | `MySQLInstanceClaim` on the wire, and the one conversion into a placement request |
 //! | [`placement`] | the decision: gates, scores, reason; pure |
 //! | [`catalog`] | cells, candidates, tiers, clouds, policies: the checked snapshot, and its sources |
+//! | `because` | a leaf: an error and its causes, in words |
 //! | [`certs`] | a leaf: serving certificates, and the authority that issues them |
 //! | [`health`] | a leaf: what probes are told |
 //! | [`schema`] | a leaf: what the schemas of our kinds have in common |
@@ -22,6 +23,7 @@
 
 pub mod admission;
 pub mod api;
+mod because;
 pub mod catalog;
 pub mod certs;
 pub mod claim;

@@ -33,7 +33,7 @@ use crate::telemetry::{self, Metrics};
 pub use connections::Limited;
 pub use handlers::{admission, ops};
 
-/// How long a new connection has for its TLS handshake; without TLS, for its first request's header.
+/// How long a new connection has for its TLS handshake; to the plain listener of probes, for its first request's header.
 const FIRST_REQUEST: Duration = Duration::from_secs(10);
 
 /// How long a connection may then lie idle, or take for the next header. Longer than the 90 s after which Go's client
@@ -148,25 +148,27 @@ pub async fn run(
     let api = listeners.api.as_ref().map(|rest| Arc::clone(&rest.api));
     let rest = listeners.api.map(|rest| {
         let router = api::router(&rest.api, portal::router());
-        (rest.listener, rest.tls, router)
+        (rest.listener, rest.tls, IDLE, router)
     });
     let bound = [
-        listeners.admission.map(|listener| (listener, true, admission(&state))),
+        listeners
+            .admission
+            .map(|listener| (listener, true, IDLE, admission(&state))),
         rest,
         listeners
             .ops
-            .map(|listener| (listener, false, ops(&state, Arc::clone(&certificates)))),
+            .map(|listener| (listener, false, FIRST_REQUEST, ops(&state, Arc::clone(&certificates)))),
     ];
-    for (listener, tls, router) in bound.into_iter().flatten() {
+    for (listener, tls, first_request, router) in bound.into_iter().flatten() {
         let server = axum_server::from_tcp(listener)?;
         let service = router.into_make_service();
         if tls {
             let acceptor = RustlsAcceptor::new(certificates.tls())
                 .handshake_timeout(FIRST_REQUEST)
                 .acceptor(limited());
-            serving.spawn(tuned(server.acceptor(acceptor), IDLE, &handle).serve(service));
+            serving.spawn(tuned(server.acceptor(acceptor), first_request, &handle).serve(service));
         } else {
-            serving.spawn(tuned(server.acceptor(limited()), FIRST_REQUEST, &handle).serve(service));
+            serving.spawn(tuned(server.acceptor(limited()), first_request, &handle).serve(service));
         }
     }
     let ended = tokio::select! {

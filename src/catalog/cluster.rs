@@ -1,8 +1,6 @@
 //! The catalog as objects of a cluster: listed once, or followed for as long as a server runs.
 
-use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
-use std::iter::successors;
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, Stream, StreamExt, select_all};
@@ -18,6 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::check::{KINDS, Object};
 use super::{API_VERSION, GROUP, VERSION};
+use crate::because::because;
 
 /// After how many seconds the API server ends a watch. It is asked for anew, so nothing is missed.
 const WATCH: u32 = 60;
@@ -276,20 +275,6 @@ fn why(kind: &str, error: &watcher::Error) -> Option<String> {
         watcher::Error::WatchError(status) => Some(told(kind, &kube::Error::Api(status.clone()))),
         watcher::Error::NoResourceVersion => Some(format!("{kind} objects cannot be watched: {error}")),
     }
-}
-
-/// An error and its causes. Some errors end with the words of their cause, which are then not said again.
-pub(crate) fn because(error: &(dyn Error + 'static)) -> String {
-    let mut said = String::new();
-    for cause in successors(Some(error), |&error| error.source()) {
-        let words = cause.to_string();
-        if said.is_empty() {
-            said = words;
-        } else if !said.ends_with(&words) {
-            said = format!("{said}: {words}");
-        }
-    }
-    said
 }
 
 /// What the cluster said of a kind, and what to do.

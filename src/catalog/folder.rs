@@ -9,13 +9,15 @@ use super::check::{CatalogError, Object, Problem, check, problems_of_each};
 use super::snapshot::Snapshot;
 use crate::yaml;
 
-/// A folder of catalog files, and which content of it was looked at last.
+/// A folder of catalog files, and which content of it was judged last.
 ///
 /// Bytes are compared, not times: a mounted `ConfigMap` changes by a symlink swap.
 #[derive(Clone, Debug)]
 pub struct Folder {
     dir: PathBuf,
-    seen: Option<Seen>,
+    judged: Option<Seen>,
+    /// What the last look found that is not judged yet.
+    new: Option<Seen>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,21 +32,28 @@ impl Folder {
     pub fn new(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
-            seen: None,
+            judged: None,
+            new: None,
         }
     }
 
-    /// Reads the folder. `None` where it is as it was at the last call, whether that was good or bad.
+    /// Looks at the folder. A change is judged once two looks have found the same: files are written one by one, and a catalog
+    /// of some from before a change and some from after it is one that nobody wrote. `None` where there is nothing to judge.
     ///
     /// # Errors
     /// The folder cannot be read or is no catalog.
     pub fn poll(&mut self) -> Option<Result<Snapshot, CatalogError>> {
         let files = read(&self.dir);
-        if self.seen.as_ref() == Some(&Seen::of(&files)) {
+        let seen = Some(Seen::of(&files));
+        if self.judged == seen {
+            self.new = None;
             return None;
         }
-        let files = settled(&self.dir, files);
-        self.seen = Some(Seen::of(&files));
+        if self.new != seen {
+            self.new = seen;
+            return None;
+        }
+        self.judged = self.new.take();
         Some(files.and_then(|files| parse(&self.dir, &files)))
     }
 }

@@ -42,7 +42,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::catalog::cluster::because;
+use crate::because::because;
 use crate::catalog::{Snapshot, Verdict, builtin, folder, isolate};
 use output::{Outcome, Output};
 

@@ -40,7 +40,7 @@ pub(super) struct Args {
     /// HTTP for people and programs: REST under /api/, the portal at /web/; "off" for none
     #[arg(long, env = "IDP_API_ADDR", value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = address)]
     api_addr: Address,
-    /// HTTP for operators: GET /livez, /readyz, /metrics; "off" for none
+    /// HTTP for operators: GET /livez, /readyz (?verbose tells each check), /metrics; "off" for none
     #[arg(long, env = "IDP_OPS_ADDR", value_name = "ADDR", default_value = "127.0.0.1:8081", value_parser = address)]
     ops_addr: Address,
     /// Where claims live: "embedded", a file on this machine for a first try; or "cluster", where each request needs its
@@ -76,7 +76,7 @@ pub(super) struct Args {
     /// objects are followed
     #[arg(long, env = "IDP_CATALOG", value_name = "builtin|DIR|cluster", default_value = "builtin", value_parser = Source::parse)]
     catalog: Source,
-    /// The group whose members may restore claims and roll out composition revisions; nobody if not given
+    /// The group whose members may restore claims, lower tiers and roll out composition revisions; nobody if not given
     #[arg(long, env = "IDP_OPERATOR_GROUP", value_name = "GROUP", value_parser = not_empty)]
     operator_group: Option<String>,
     /// The user name that Crossplane writes with
@@ -86,10 +86,10 @@ pub(super) struct Args {
     /// The longest that a request may take; the API server's own ?timeout= counts where it is shorter
     #[arg(long, env = "IDP_REQUEST_TIMEOUT", value_name = "DURATION", default_value = "10s", value_parser = timeout)]
     request_timeout: Duration,
-    /// How long to go on serving, not ready any more, after SIGTERM
+    /// How long to go on serving, not ready any more, after SIGTERM; a second signal ends at once
     #[arg(long, env = "IDP_DRAIN_DELAY", value_name = "DURATION", default_value = "5s", value_parser = humantime::parse_duration)]
     drain_delay: Duration,
-    /// The most connections open at a time, for each listener
+    /// The most connections open at a time, for each listener; once all are taken, those that lie idle are closed
     #[arg(long, env = "IDP_MAX_CONNECTIONS", value_name = "N", default_value = "1000")]
     max_connections: NonZeroUsize,
     #[command(flatten)]

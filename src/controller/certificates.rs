@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::FIELD_MANAGER;
-use crate::catalog::cluster::because;
+use crate::because::because;
 use crate::certs::authority::{Lifetime, names_of};
 use crate::certs::bundle::Bundle;
 use crate::certs::keep::{self, BUNDLE, CERT, Due, Held, KEY, Seen, Wanted};

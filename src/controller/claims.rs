@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use super::pause;
-use crate::catalog::cluster::because;
+use crate::because::because;
 use crate::claim::schema::MySQLInstanceClaim;
 use crate::telemetry::ControllerMetrics;
 

@@ -85,15 +85,20 @@ pub async fn run(
     };
     let keeping = async {
         match &certificates {
-            Some(settings) => always("certificates", || certificates::keep(&client, settings, &state.metrics)).await,
+            Some(settings) => {
+                always("certificates", &state.metrics, || {
+                    certificates::keep(&client, settings, &state.metrics)
+                })
+                .await;
+            }
             None => std::future::pending().await,
         }
     };
     tokio::select! {
         served = serving => served,
-        () = always("catalog", || write(&client, &state)) => Ok(()),
+        () = always("catalog", &state.metrics, || write(&client, &state)) => Ok(()),
         () = keeping => Ok(()),
-        () = always("count of the claims", || claims::count(&client, &state.metrics)) => Ok(()),
+        () = always("count of the claims", &state.metrics, || claims::count(&client, &state.metrics)) => Ok(()),
         () = ended => {
             tracing::info!("ended");
             Ok(())
@@ -102,9 +107,11 @@ pub async fn run(
 }
 
 /// Does something for ever: when it ends or panics, it begins anew.
-async fn always<F: Future<Output = ()>>(what: &str, begin: impl Fn() -> F) {
+async fn always<F: Future<Output = ()>>(what: &str, metrics: &ControllerMetrics, begin: impl Fn() -> F) {
     loop {
-        let _ = AssertUnwindSafe(begin()).catch_unwind().await;
+        if AssertUnwindSafe(begin()).catch_unwind().await.is_err() {
+            metrics.panicked();
+        }
         tracing::error!("looking after the {what} ended, which is a bug; it begins anew");
         sleep(ANEW).await;
     }
@@ -161,6 +168,7 @@ async fn all_written(client: &Client, state: &State, objects: Arc<Vec<Object>>, 
         (refused, due, known)
     });
     let Ok((refused, due, known)) = judged.await else {
+        state.metrics.panicked();
         tracing::error!("checking the catalog panicked, which is a bug; statuses stay as they are");
         return false;
     };

@@ -6,7 +6,7 @@ use std::future::{Ready, ready};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ where
         };
         let accepted = self.next.accept(stream, service).into_inner();
         ready(accepted.map(|(stream, service)| {
-            let requests = Arc::<AtomicU64>::default();
+            let requests = Arc::<Requests>::default();
             let permitted = Permitted {
                 service,
                 requests: Arc::clone(&requests),
@@ -80,41 +80,75 @@ where
     }
 }
 
+/// The requests of a connection.
+#[derive(Debug, Default)]
+struct Requests {
+    /// How many it has had.
+    had: AtomicU64,
+    /// How many of them are worked on.
+    in_hand: AtomicUsize,
+}
+
 /// A connection's service; its place is free again when it is dropped.
 #[derive(Clone, Debug)]
 pub struct Permitted<S> {
     service: S,
-    requests: Arc<AtomicU64>,
+    requests: Arc<Requests>,
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
 impl<S: Service<R>, R> Service<R> for Permitted<S> {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = InHand<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.service.poll_ready(cx)
     }
 
-    fn call(&mut self, request: R) -> S::Future {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.service.call(request)
+    fn call(&mut self, request: R) -> Self::Future {
+        let requests = Arc::clone(&self.requests);
+        requests.had.fetch_add(1, Ordering::Relaxed);
+        requests.in_hand.fetch_add(1, Ordering::Relaxed);
+        InHand {
+            requests,
+            answer: Box::pin(self.service.call(request)),
+        }
+    }
+}
+
+/// An answer that is worked on: its connection is silent meanwhile, and not idle.
+#[derive(Debug)]
+pub struct InHand<F> {
+    requests: Arc<Requests>,
+    answer: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for InHand<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.answer.as_mut().poll(cx)
+    }
+}
+
+impl<F> Drop for InHand<F> {
+    fn drop(&mut self) {
+        self.requests.in_hand.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// A stream whose writes fail once the other side has taken nothing for [`UNREAD`], whose reads fail once it only ever trickles,
-/// and that ends when nothing has come for [`QUIET`] and others wait for its place.
+/// and that ends when nothing has come or gone for [`QUIET`], no request is in hand, and others wait for its place.
 #[derive(Debug)]
 pub struct Unstuck {
     stream: TcpStream,
     stuck: Option<Pin<Box<Sleep>>>,
     room: Arc<Semaphore>,
-    /// Something has come since the last tick.
+    /// Something has come or gone since the last tick.
     active: bool,
     tick: Option<Pin<Box<Sleep>>>,
-    /// How many requests this connection has had.
-    requests: Arc<AtomicU64>,
+    requests: Arc<Requests>,
     /// How many it had when the present run of bytes began, and when that was.
     run: (u64, Instant),
     /// When bytes came last.
@@ -124,7 +158,7 @@ pub struct Unstuck {
 }
 
 impl Unstuck {
-    fn new(stream: TcpStream, room: Arc<Semaphore>, requests: Arc<AtomicU64>, patience: Duration) -> Self {
+    fn new(stream: TcpStream, room: Arc<Semaphore>, requests: Arc<Requests>, patience: Duration) -> Self {
         let now = Instant::now();
         Self {
             stream,
@@ -141,7 +175,7 @@ impl Unstuck {
 
     /// Whether bytes have been coming for too long, without a pause and without a request.
     fn only_trickles(&mut self) -> bool {
-        let (now, requests) = (Instant::now(), self.requests.load(Ordering::Relaxed));
+        let (now, requests) = (Instant::now(), self.requests.had.load(Ordering::Relaxed));
         if requests != self.run.0 || now.duration_since(self.came) > QUIET {
             self.run = (requests, now);
         }
@@ -149,7 +183,7 @@ impl Unstuck {
         now.duration_since(self.run.1) > self.patience
     }
 
-    /// Whether to end: nothing has come for a while, and there is no room for anybody else.
+    /// Whether to end: nothing has happened for a while, and there is no room for anybody else.
     fn in_the_way(&mut self, cx: &mut Context<'_>) -> bool {
         // A connection is polled by one task for life, so its waker has to be left with the tick only once.
         let tick = match &mut self.tick {
@@ -158,7 +192,9 @@ impl Unstuck {
             none => none.insert(Box::pin(sleep(QUIET))),
         };
         while tick.as_mut().poll(cx).is_ready() {
-            if !self.active && self.room.available_permits() == 0 {
+            let in_hand = self.requests.in_hand.load(Ordering::Relaxed);
+            if !self.active && in_hand == 0 && self.room.available_permits() == 0 {
+                tracing::debug!("an idle connection is closed, as all are taken");
                 return true;
             }
             self.active = false;
@@ -170,6 +206,7 @@ impl Unstuck {
     fn bounded(&mut self, cx: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if wrote.is_ready() {
             self.stuck = None;
+            self.active = true;
             return wrote;
         }
         let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(UNREAD)));
@@ -184,6 +221,7 @@ impl AsyncRead for Unstuck {
         if read.is_ready() {
             this.active = true;
             if this.only_trickles() {
+                tracing::debug!("a connection is closed: bytes have been coming for too long and make no request");
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
         } else if this.in_the_way(cx) {

@@ -27,6 +27,7 @@ use self::position::Position;
 use super::deletion::{ALLOW, ALLOWED, annotation};
 use super::{Caller, Created, Deleted, Existence, Key, Page, StoreError, Wanted};
 use crate::admission::API_FIELD_MANAGER;
+use crate::because::because;
 use crate::claim::{GROUP, VERSION};
 use crate::telemetry::traces;
 
@@ -338,7 +339,7 @@ impl Cluster {
         };
         let answered = async {
             let response = self.client.send(request).await.map_err(|error| {
-                let why = crate::catalog::cluster::because(&error);
+                let why = because(&error);
                 away(&why)
             })?;
             let (head, body) = response.into_parts();

@@ -29,6 +29,7 @@ pub struct ControllerMetrics {
     bundle_published: Gauge,
     claims: Family<Claims, Gauge>,
     claims_failed: Counter,
+    panics: Counter,
     ready: Gauge,
 }
 
@@ -46,6 +47,7 @@ impl Default for ControllerMetrics {
             bundle_published: Gauge::default(),
             claims: Family::default(),
             claims_failed: Counter::default(),
+            panics: Counter::default(),
             ready: Gauge::default(),
         };
         metrics.registered()
@@ -98,6 +100,11 @@ impl ControllerMetrics {
             "Counts of the claims that came to no end, each time",
             self.claims_failed.clone(),
         );
+        registry.register(
+            "panics",
+            "Panics, while looking after the catalog, the certificates or the number of claims; each is a bug",
+            self.panics.clone(),
+        );
         registry.register("ready", READY, self.ready.clone());
         self
     }
@@ -111,6 +118,11 @@ impl ControllerMetrics {
         // Writing to a string cannot fail.
         let _ = text::encode(&mut out, &self.registry);
         out
+    }
+
+    /// Counts a panic.
+    pub fn panicked(&self) {
+        self.panics.inc();
     }
 
     /// Counts a status that was written.

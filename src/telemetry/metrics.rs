@@ -148,7 +148,7 @@ impl Metrics {
         );
         registry.register(
             "placements",
-            "Claims placed, dry runs apart, by cell, tier and provider",
+            "Claims placed, dry runs apart, by cell, tier and provider; also one that is then not stored",
             self.placements.clone(),
         );
         registry.register(

@@ -23,6 +23,7 @@ pub const FAULTS: &[Fault] = &[
         seen: "nothing",
         short: false,
         may: &[],
+        felt: false,
         strike: rotated,
         missing: nothing,
     },
@@ -32,6 +33,7 @@ pub const FAULTS: &[Fault] = &[
         seen: "the bad edit: 403; while it is empty, new claims: 403",
         short: false,
         may: &[403],
+        felt: true,
         strike: objects,
         missing: nothing,
     },
@@ -41,6 +43,7 @@ pub const FAULTS: &[Fault] = &[
         seen: "nothing: the last good one serves",
         short: false,
         may: &[],
+        felt: false,
         strike: folder,
         missing: nothing,
     },
@@ -165,7 +168,7 @@ fn folder(world: &mut World, form: Form) {
 }
 
 /// How long instances may take until they have looked at a folder again.
-const POLLED: Duration = Duration::from_millis(1500);
+const POLLED: Duration = Duration::from_millis(2500);
 
 /// As it is in a repository.
 fn bare(object: &Object) -> Object {

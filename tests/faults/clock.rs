@@ -19,6 +19,7 @@ pub const FAULTS: &[Fault] = &[Fault {
     seen: "nothing: it keeps its certificate, takes no new one, and is not ready once restarted",
     short: true,
     may: &[],
+    felt: false,
     strike: jump,
     missing: no_faketime,
 }];

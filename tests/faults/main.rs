@@ -68,6 +68,8 @@ struct Fault<W: 'static = World> {
     short: bool,
     /// What a write may be answered meanwhile, beside being done. 0 is no answer.
     may: &'static [u16],
+    /// In its long form some write is bound to be refused, or nothing was broken.
+    felt: bool,
     /// Breaks it, and mends it.
     strike: fn(&mut W, Form),
     /// Why it cannot be run here.

@@ -47,6 +47,13 @@ pub fn conclude<W>(fault: &Fault<W>, form: Form, phases: &Phases, attempts: &[At
         ROWS.lock().unwrap().insert(fault.name, row);
     }
     check(fault, phases, attempts);
+    let felt = attempts
+        .iter()
+        .any(|attempt| !attempt.acknowledged && phases.of(attempt) == Phase::During);
+    assert!(
+        felt || !fault.felt || form == Form::Short,
+        "wanted: something breaks; saw: every write was done"
+    );
 }
 
 fn row<W>(fault: &Fault<W>, phases: &Phases, attempts: &[Attempt], claims: usize) -> String {
@@ -138,7 +145,7 @@ fn refused(attempts: &[Attempt]) -> String {
     }
 }
 
-/// The longest time without a write that was done, from the start until it was mended.
+/// The longest time without a write that was done, from the start to the last one.
 fn longest_gap(phases: &Phases, attempts: &[Attempt]) -> Duration {
     let mut times: Vec<Instant> = done(attempts).map(|attempt| attempt.ended).collect();
     times.push(phases.began);

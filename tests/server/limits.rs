@@ -211,6 +211,17 @@ fn no_more_connections_are_open_than_there_may_be_and_those_go_on() {
 }
 
 #[test]
+fn a_request_that_takes_its_time_is_answered_though_all_connections_are_taken() {
+    let server = Server::start(&["--max-connections=1", "--request-timeout=30s"]);
+    let mut only = server.connect();
+    only.send(head("/mutate", REVIEW.len()));
+    only.send(&REVIEW[..100]);
+    thread::sleep(Duration::from_secs(12));
+    only.send(&REVIEW[100..]);
+    assert_placed(&only.response());
+}
+
+#[test]
 fn a_number_of_connections_beyond_all_bounds_is_no_bound() {
     let server = Server::start(&["--max-connections=18446744073709551615"]);
     server.assert_unharmed();

@@ -68,6 +68,15 @@ fn every_yaml_file_counts_and_nothing_else() {
     assert_eq!(names(&load(dir.path()).unwrap()), ["a1", "a2", "b"]);
 }
 
+/// What a change is judged to be, at the second look.
+fn changed(folder: &mut Folder) -> Result<Snapshot, CatalogError> {
+    assert!(
+        folder.poll().is_none(),
+        "wanted: nothing at the first look; saw: a verdict"
+    );
+    folder.poll().unwrap()
+}
+
 #[test]
 fn a_mounted_config_map_is_read_through_its_links() {
     let dir = with_base(TempDir::new().unwrap());
@@ -79,12 +88,12 @@ fn a_mounted_config_map_is_read_through_its_links() {
     symlink("..v1", at("..data")).unwrap();
     symlink("..data/a.yaml", at("a.yaml")).unwrap();
     let mut folder = Folder::new(dir.path());
-    assert_eq!(names(&folder.poll().unwrap().unwrap()), ["v1"]);
+    assert_eq!(names(&changed(&mut folder).unwrap()), ["v1"]);
     assert!(folder.poll().is_none());
     // As the kubelet does it: a new link, renamed over the old one.
     symlink("..v2", at("..tmp")).unwrap();
     fs::rename(at("..tmp"), at("..data")).unwrap();
-    assert_eq!(names(&folder.poll().unwrap().unwrap()), ["v2"]);
+    assert_eq!(names(&changed(&mut folder).unwrap()), ["v2"]);
     assert!(folder.poll().is_none());
 }
 
@@ -128,30 +137,30 @@ fn each_content_is_told_once_whether_good_or_bad() {
     let dir = folder(&[("a.yaml", &provider("a")), ("base.yaml", BASE)]);
     let file = dir.path().join("a.yaml");
     let mut folder = Folder::new(dir.path());
-    assert_eq!(names(&folder.poll().unwrap().unwrap()), ["a"]);
+    assert_eq!(names(&changed(&mut folder).unwrap()), ["a"]);
     assert!(folder.poll().is_none());
 
     fs::write(&file, "kind: [").unwrap();
-    assert!(matches!(folder.poll(), Some(Err(CatalogError::Invalid(_)))));
+    assert!(matches!(changed(&mut folder), Err(CatalogError::Invalid(_))));
     assert!(folder.poll().is_none());
 
     fs::write(&file, provider("b")).unwrap();
-    assert_eq!(names(&folder.poll().unwrap().unwrap()), ["b"]);
+    assert_eq!(names(&changed(&mut folder).unwrap()), ["b"]);
     assert!(folder.poll().is_none());
 
     // The same objects under another name are another content: told again, with the same revision.
     fs::rename(&file, dir.path().join("z.yaml")).unwrap();
-    assert_eq!(names(&folder.poll().unwrap().unwrap()), ["b"]);
+    assert_eq!(names(&changed(&mut folder).unwrap()), ["b"]);
 
     fs::remove_dir_all(dir.path()).unwrap();
-    assert!(matches!(folder.poll(), Some(Err(CatalogError::Unreadable { .. }))));
+    assert!(matches!(changed(&mut folder), Err(CatalogError::Unreadable { .. })));
     assert!(folder.poll().is_none());
 
     fs::create_dir(dir.path()).unwrap();
-    assert!(matches!(folder.poll(), Some(Err(CatalogError::Invalid(_)))));
+    assert!(matches!(changed(&mut folder), Err(CatalogError::Invalid(_))));
     fs::write(dir.path().join("base.yaml"), BASE).unwrap();
     fs::write(&file, provider("b")).unwrap();
-    assert_eq!(names(&folder.poll().unwrap().unwrap()), ["b"]);
+    assert_eq!(names(&changed(&mut folder).unwrap()), ["b"]);
 }
 
 #[test]
@@ -161,10 +170,10 @@ fn files_run_together_are_another_content_than_files_apart() {
     let dir = with_base(dir);
     let (a, b) = (dir.path().join("a.yaml"), dir.path().join("b.yaml"));
     let mut folder = Folder::new(dir.path());
-    folder.poll().unwrap().unwrap();
+    changed(&mut folder).unwrap();
     fs::remove_file(&b).unwrap();
     fs::write(&a, format!("{}# {}{second}", provider("a"), b.display())).unwrap();
-    assert_eq!(names(&folder.poll().unwrap().unwrap()), ["a", "b"]);
+    assert_eq!(names(&changed(&mut folder).unwrap()), ["a", "b"]);
 }
 
 #[test]
@@ -240,4 +249,20 @@ fn the_revision_does_not_depend_on_the_split_into_files() {
         fs::write(split.path().join(format!("{}.yaml", 9 - i)), document).unwrap();
     }
     assert_eq!(load(split.path()).unwrap().revision(), whole.revision());
+}
+
+#[test]
+fn files_that_are_written_one_by_one_are_judged_once_all_are_there() {
+    let dir = folder(&[("a.yaml", &provider("a")), ("base.yaml", BASE)]);
+    let mut folder = Folder::new(dir.path());
+    assert_eq!(names(&changed(&mut folder).unwrap()), ["a"]);
+    for name in ["b", "c", "d"] {
+        fs::write(dir.path().join(format!("{name}.yaml")), provider(name)).unwrap();
+        assert!(folder.poll().is_none(), "{name}");
+    }
+    // What comes and goes between two looks was nothing.
+    fs::write(dir.path().join("e.yaml"), provider("e")).unwrap();
+    assert!(folder.poll().is_none());
+    fs::remove_file(dir.path().join("e.yaml")).unwrap();
+    assert_eq!(names(&changed(&mut folder).unwrap()), ["a", "b", "c", "d"]);
 }

@@ -5,7 +5,7 @@ use std::sync::{PoisonError, RwLock};
 
 use redb::{Database, DatabaseError, ReadableDatabase, StorageError, TableDefinition, TableError};
 
-use crate::catalog::cluster::because;
+use crate::because::because;
 use crate::store::StoreError;
 
 /// Each claim as JSON, by namespace and name.

@@ -1,10 +1,8 @@
 //! The way to the collector: a thread of the SDK's sends spans in batches, so that a collector that is slow or gone holds no
 //! request up. What finds the queue full or is not taken is lost, and counted.
 
-use std::error::Error;
 use std::fmt;
 use std::future::{Future, ready};
-use std::iter::successors;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -26,6 +24,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::Runtime;
 
 use super::environment::{Asked, Misconfigured};
+use crate::because::because;
 
 static LOST: AtomicU64 = AtomicU64::new(0);
 
@@ -187,10 +186,7 @@ impl HttpClient for Client {
         let answered = self.runtime.block_on(self.sender.send_bytes(request));
         *self.why.lock().unwrap_or_else(PoisonError::into_inner) = match &answered {
             Ok(_) => String::new(),
-            Err(error) => {
-                let errors = successors(Some(error.as_ref() as &dyn Error), |&error| error.source());
-                errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-            }
+            Err(error) => because(error.as_ref()),
         };
         Box::pin(ready(answered))
     }
