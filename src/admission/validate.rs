@@ -64,7 +64,7 @@ fn lock<'a>(claim: &'a Claim<'a>, namespace: &'a str, catalog: &'a Held) -> Resu
     let decided = Reason::of(&decision);
     let winner = decided.winner.as_ref().ok_or_else(|| mismatch("spec.parameters"))?;
     problems.extend(disagreements(claim, winner, OTHER));
-    // A server of the version before this one knows no digest: while this one follows it, what that one placed is confirmed.
+    // The version before this one knows no digest, and while one follows the other each confirms what the other has placed.
     if text != decision.reason() && !is_older_form(text, &decision) {
         problems.push(Problem::new(Cause::PlacementMismatch, at_reason, OTHER));
     }
@@ -78,9 +78,12 @@ fn lock<'a>(claim: &'a Claim<'a>, namespace: &'a str, catalog: &'a Held) -> Resu
 }
 
 /// Whether this is the reason of `decision` as the version before this one writes it.
-fn is_older_form(text: &str, decision: &Decision<'_>) -> bool {
-    let digest = format!(r#","digest":"{}""#, decision.digest());
-    decision.reason().replacen(&digest, "", 1) == text
+fn is_older_form<'x>(text: &'x str, decision: &'x Decision<'x>) -> bool {
+    let decided = Reason {
+        digest: None,
+        ..Reason::of(decision)
+    };
+    serde_json::from_str::<Reason<'x>>(text).is_ok_and(|reason| reason == decided)
 }
 
 fn mismatch(path: &str) -> Vec<Problem> {
