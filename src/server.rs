@@ -160,15 +160,15 @@ pub async fn run(
             .map(|listener| (listener, false, FIRST_REQUEST, ops(&state, Arc::clone(&certificates)))),
     ];
     for (listener, tls, first_request, router) in bound.into_iter().flatten() {
-        let server = axum_server::from_tcp(listener)?;
+        let server = tuned(axum_server::from_tcp(listener)?, first_request, &handle);
         let service = router.into_make_service();
         if tls {
             let acceptor = RustlsAcceptor::new(certificates.tls())
                 .handshake_timeout(FIRST_REQUEST)
                 .acceptor(limited());
-            serving.spawn(tuned(server.acceptor(acceptor), first_request, &handle).serve(service));
+            serving.spawn(server.acceptor(acceptor).serve(service));
         } else {
-            serving.spawn(tuned(server.acceptor(limited()), first_request, &handle).serve(service));
+            serving.spawn(server.acceptor(limited()).serve(service));
         }
     }
     let ended = tokio::select! {
@@ -207,11 +207,11 @@ pub enum Ended {
     Now,
 }
 
-fn tuned<A>(
-    mut server: axum_server::Server<SocketAddr, A>,
+fn tuned(
+    mut server: axum_server::Server<SocketAddr>,
     first_request: Duration,
     handle: &Handle<SocketAddr>,
-) -> axum_server::Server<SocketAddr, A> {
+) -> axum_server::Server<SocketAddr> {
     server.http_builder().http1().header_read_timeout(IDLE);
     server
         .http1_only()

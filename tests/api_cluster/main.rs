@@ -193,27 +193,18 @@ fn main() -> ExitCode {
             Ok(Completion::Completed)
         }),
     });
-    let rooms: [(bool, &str, &[Case]); 8] = [
-        (false, "people", people::CASES),
-        (false, "lists", lists::CASES),
-        (false, "secrets", secrets::CASES),
-        (false, "writes", writes::CASES),
-        (false, "races", races::CASES),
-        (false, "away", away::CASES),
-        (true, "away", away::ALONE),
-        (true, "traces", traces::ALONE),
+    let rooms = [
+        (false, ("people", people::CASES)),
+        (false, ("lists", lists::CASES)),
+        (false, ("secrets", secrets::CASES)),
+        (false, ("writes", writes::CASES)),
+        (false, ("races", races::CASES)),
+        (false, ("away", away::CASES)),
+        (true, ("away", away::ALONE)),
+        (true, ("traces", traces::ALONE)),
     ];
-    let cases = rooms.into_iter().flat_map(|(alone, room, cases)| {
-        cases.iter().map(move |&(name, case)| shared::Case {
-            name: format!("{room}::{name}"),
-            alone,
-            long: false,
-            run: Box::new(move |site: &Site| {
-                case(site);
-                Ok(Completion::Completed)
-            }),
-        })
-    });
+    let cases = rooms.into_iter();
+    let cases = cases.flat_map(|(alone, room)| shared::cases(alone, room, |site, case| case(site)));
     let tried = shared::Case {
         name: "document::schemathesis_finds_nothing".to_owned(),
         alone: false,

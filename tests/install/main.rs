@@ -30,43 +30,28 @@ mod roads;
 
 use std::process::ExitCode;
 
-use libtest_mimic::Completion;
-
 use installation::{Cluster, Pool};
 use support::cluster::binaries::Binaries;
 use support::cluster::{manual as recipes, shared};
-use support::missing::Missing;
 
 /// A case: its name, and what it does.
 type Case = (&'static str, fn(&Cluster));
 
-/// Why the cases of a room cannot be run here.
-type NotHere = fn() -> Option<Missing>;
+/// Lends a case a cluster that no other case has meanwhile.
+fn lend(pool: &Pool, case: fn(&Cluster)) {
+    case(&pool.take());
+}
 
 fn main() -> ExitCode {
-    let nothing = || None;
-    let rooms: [(&str, &[Case], NotHere); 7] = [
-        ("image", image::CASES, nothing),
-        ("certificates", certificates::CASES, nothing),
-        ("roads", roads::CASES, nothing),
-        ("manual", manual::CASES, recipes::missing),
-        ("rights", rights::CASES, nothing),
-        ("pods", pods::CASES, nothing),
-        ("chart", chart::CASES, nothing),
+    let rooms = [
+        ("image", image::CASES),
+        ("certificates", certificates::CASES),
+        ("roads", roads::CASES),
+        ("rights", rights::CASES),
+        ("pods", pods::CASES),
+        ("chart", chart::CASES),
     ];
-    let cases = rooms.into_iter().flat_map(|(room, cases, missing)| {
-        cases.iter().map(move |&(name, case)| shared::Case {
-            name: format!("{room}::{name}"),
-            alone: false,
-            long: false,
-            run: Box::new(move |pool: &Pool| {
-                if let Some(missing) = missing() {
-                    return missing.verdict();
-                }
-                case(&pool.take());
-                Ok(Completion::Completed)
-            }),
-        })
-    });
-    shared::run_cases(|| Ok(Pool::new(Binaries::find()?)), cases.collect())
+    let cases = rooms.into_iter().flat_map(|room| shared::cases(false, room, lend));
+    let manual = shared::cases(false, ("manual", manual::CASES), lend).map(|case| case.unless(recipes::missing));
+    shared::run_cases(|| Ok(Pool::new(Binaries::find()?)), cases.chain(manual).collect())
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::binaries::Absent;
+use crate::support::missing::Missing;
 
 /// The cases of one file: its name, and for each case its name and what it does.
 pub type Room<T> = (&'static str, &'static [(&'static str, fn(&T))]);
@@ -20,23 +21,26 @@ pub fn run<T: Send + Sync + 'static>(
     start: fn() -> Result<T, Absent>,
     rooms: impl IntoIterator<Item = (bool, Room<T>)>,
 ) -> ExitCode {
-    let mut cases: Vec<Case<T>> = Vec::new();
-    for (alone, (room, room_cases)) in rooms {
-        for &(name, case) in room_cases {
-            let run = Box::new(move |shared: &T| {
-                case(shared);
-                Ok(Completion::Completed)
-            });
-            let name = format!("{room}::{name}");
-            cases.push(Case {
-                name,
-                alone,
-                long: false,
-                run,
-            });
-        }
-    }
-    run_cases(start, cases)
+    let rooms = rooms.into_iter();
+    let cases = rooms.flat_map(|(alone, room)| cases(alone, room, |shared, case| case(shared)));
+    run_cases(start, cases.collect())
+}
+
+/// The cases of a file, each of which gets what `lend` gives it of that which they share.
+pub fn cases<T: 'static, L: 'static>(
+    alone: bool,
+    (room, cases): Room<L>,
+    lend: fn(&T, fn(&L)),
+) -> impl Iterator<Item = Case<T>> {
+    cases.iter().map(move |&(name, case)| Case {
+        name: format!("{room}::{name}"),
+        alone,
+        long: false,
+        run: Box::new(move |shared: &T| {
+            lend(shared, case);
+            Ok(Completion::Completed)
+        }),
+    })
 }
 
 /// What a case does with that which cases share.
@@ -50,6 +54,18 @@ pub struct Case<T> {
     /// It takes minutes, and is run where it is asked for: with `--ignored`.
     pub long: bool,
     pub run: Run<T>,
+}
+
+impl<T: 'static> Case<T> {
+    /// The same, where nothing that it needs is missing.
+    pub fn unless(self, missing: fn() -> Option<Missing>) -> Self {
+        let run = self.run;
+        let run = Box::new(move |shared: &T| match missing() {
+            Some(missing) => missing.verdict(),
+            None => run(shared),
+        });
+        Self { run, ..self }
+    }
 }
 
 /// Runs cases of several kinds.
