@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::Case;
 use crate::installation::{CATALOG, Cluster, MUTATING, NAME, Road, VALIDATING};
 use crate::roads::FEW;
-use crate::support::cluster::apiserver::{Answer, User, call};
+use crate::support::cluster::apiserver::{Answer, User, await_answer, call};
 use crate::support::cluster::pod;
 use crate::support::server::eventually;
 
@@ -239,6 +239,8 @@ fn audit(cluster: &Cluster) {
         "--clusterrole=idp-multicloud-audit",
     ];
     cluster.kubectl(&[&bind[..], &["--serviceaccount=default:auditor"]].concat());
+    // The API server learns of a binding a moment after it is stored.
+    await_answer("the role is bound", || account.get(CLAIMS), |answer| answer.code != 403);
     account.may("GET", CLAIMS, "application/json", &Value::Null);
     account.assert_writes_no_status();
     account.assert_touches_no_configuration();
