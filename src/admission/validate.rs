@@ -64,7 +64,7 @@ fn lock<'a>(claim: &'a Claim<'a>, namespace: &'a str, catalog: &'a Held) -> Resu
     let decided = Reason::of(&decision);
     let winner = decided.winner.as_ref().ok_or_else(|| mismatch("spec.parameters"))?;
     problems.extend(disagreements(claim, winner, OTHER));
-    // The version before this one knows no digest, and while one follows the other each confirms what the other has placed.
+    // Builds from before the digest write none, and while this one follows them it confirms what they have placed.
     if text != decision.reason() && !is_older_form(text, &decision) {
         problems.push(Problem::new(Cause::PlacementMismatch, at_reason, OTHER));
     }
@@ -77,7 +77,7 @@ fn lock<'a>(claim: &'a Claim<'a>, namespace: &'a str, catalog: &'a Held) -> Resu
     })
 }
 
-/// Whether this is the reason of `decision` as the version before this one writes it.
+/// Whether this is the reason of `decision` as builds from before the digest write it.
 fn is_older_form<'x>(text: &'x str, decision: &'x Decision<'x>) -> bool {
     let decided = Reason {
         digest: None,

@@ -15,7 +15,8 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::edge::caller;
 use super::problem::{Problem, problems};
-use super::request::{self, Names, Question};
+use super::request::document::Question;
+use super::request::{self, Names};
 use super::{Api, json};
 use crate::admission::envelope;
 use crate::admission::offline::{self, Judged};

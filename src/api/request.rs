@@ -1,22 +1,21 @@
 //! A request's body as a claim, or everything that is wrong with it. What a value must be is admission's matter; here it is
 //! only seen to that the body has the request's own fields and no others.
 
+pub(super) mod document;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use serde_json::{Map, Value, json};
-use utoipa::openapi::{RefOr, Schema};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::problem::{Kind, Problem};
 use crate::claim::{self, Cause, GROUP, KIND, PLACEMENT_FIELDS, Parameters, Shown, VERSION};
-use crate::placement::Size;
 use crate::store::{Key, LABEL, MOST_NAME, NAME, is_label, is_subdomain};
 
 /// What a request names the claim by.
@@ -24,95 +23,6 @@ const NAMES: [&str; 2] = ["namespace", "name"];
 
 /// The fields of a claim that its author sets.
 pub(super) const FIELDS: [&str; 6] = ["cell", "tier", "environment", "size", "storageGB", "ha"];
-
-/// A database that is asked for.
-///
-/// For the document: a body is read loosely, so that everything that is wrong with it can be told.
-#[derive(Serialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schema(description = "A database that is asked for.")]
-#[schema(example = json!({
-    "namespace": "orders", "name": "orders-db", "cell": "payments", "tier": "C1", "environment": "prod",
-    "size": "medium", "storageGB": 50, "ha": true,
-}))]
-pub struct Database {
-    /// Your namespace.
-    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")]
-    namespace: String,
-    /// The database's name.
-    #[schema(
-        min_length = 1,
-        max_length = 63,
-        pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-    )]
-    name: String,
-    /// Your cell, which is one of the catalog's.
-    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9-]+$")]
-    cell: String,
-    /// The service tier, which is one of the catalog's; in capitals or not.
-    #[schema(min_length = 1, max_length = 63, pattern = "^[a-zA-Z0-9-]+$")]
-    tier: String,
-    /// The environment, which is one of your cell's.
-    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9-]+$")]
-    environment: String,
-    /// The instance's size.
-    #[schema(schema_with = sizes)]
-    size: Size,
-    /// Storage in GiB.
-    #[serde(rename = "storageGB")]
-    #[schema(minimum = 50, maximum = 16384)]
-    storage_gb: u16,
-    /// Asks for a standby in another zone; null is false.
-    #[schema(default = false)]
-    ha: Option<bool>,
-}
-
-/// A database that might be asked for: the same, but for the names, which it need not have.
-pub struct Question;
-
-impl PartialSchema for Question {
-    fn schema() -> RefOr<Schema> {
-        let mut schema = Database::schema();
-        if let RefOr::T(Schema::Object(database)) = &mut schema {
-            database.required.retain(|field| !NAMES.contains(&field.as_str()));
-            database.description = Some("A database that might be asked for.".to_owned());
-        }
-        schema
-    }
-}
-
-impl ToSchema for Question {}
-
-/// The claim that a path names.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(super) struct Named {
-    /// Its namespace.
-    #[param(
-        min_length = 1,
-        max_length = 63,
-        pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-        example = "orders"
-    )]
-    pub(super) namespace: String,
-    /// Its name.
-    #[param(
-        min_length = 1,
-        max_length = 63,
-        example = "orders-db",
-        pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-    )]
-    pub(super) name: String,
-}
-
-/// The words of [`Size`].
-fn sizes() -> utoipa::openapi::schema::Object {
-    utoipa::openapi::ObjectBuilder::new()
-        .schema_type(utoipa::openapi::Type::String)
-        .description(Some("The instance's size."))
-        .enum_values(Some(Size::ALL.map(Size::as_str)))
-        .build()
-}
 
 /// Whether a request has to name what it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,23 +3,19 @@
 //!
 //! Everything is read and written by its name, so that the rights for that are all that it takes: nothing is listed.
 
-use std::collections::BTreeMap;
-use std::fmt::Display;
+mod cluster;
+
 use std::time::{Duration, Instant};
 
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
-use kube::core::GroupVersionKind;
-use kube::{Api, Client};
-use serde_json::{Value, json};
+use kube::Client;
+use kube::api::Patch;
+use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use super::FIELD_MANAGER;
-use crate::because::because;
+use self::cluster::{Place, is_outrun, params, said};
 use crate::certs::authority::{Lifetime, names_of};
 use crate::certs::bundle::Bundle;
-use crate::certs::keep::{self, BUNDLE, CERT, Due, Held, KEY, Seen, Wanted};
+use crate::certs::keep::{self, Due, Held, Seen, Wanted};
 use crate::certs::seconds::now;
 use crate::telemetry::ControllerMetrics;
 
@@ -123,30 +119,6 @@ struct Keeper<'a> {
     published: (Vec<Vec<u8>>, Instant),
     /// The bundle of somebody else's Secret, and since when it is so.
     handed: (Bundle, Instant),
-}
-
-/// A webhook configuration.
-struct Place {
-    kind: &'static str,
-    name: &'static str,
-    version: Option<String>,
-    needed: bool,
-    /// Each webhook's name and bundle.
-    entries: Vec<(String, Vec<u8>)>,
-}
-
-impl Place {
-    /// Whether each of its webhooks has this bundle.
-    fn has(&self, pem: &str) -> bool {
-        self.entries.iter().all(|(_, published)| published == pem.as_bytes())
-    }
-}
-
-/// A Secret, and the version it has if it is there.
-#[derive(Default)]
-struct Found {
-    held: Held,
-    version: Option<String>,
 }
 
 impl<'a> Keeper<'a> {
@@ -309,110 +281,10 @@ impl<'a> Keeper<'a> {
         }
         wrote
     }
-
-    fn places(&self, kind: &str) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("admissionregistration.k8s.io", "v1", kind);
-        Api::all_with(self.client.clone(), &ApiResource::from_gvk(&kind))
-    }
-
-    async fn place(&self, kind: &'static str, name: &'static str, needed: bool) -> Result<Option<Place>, String> {
-        let found = self.places(kind).get_opt(name).await;
-        let found = found.map_err(|error| said(format_args!("{kind} {name}"), "get", &error))?;
-        Ok(found.map(|object| {
-            let webhooks = object.data.get("webhooks").and_then(Value::as_array);
-            let entry = |webhook: &Value| {
-                let name = webhook.get("name")?.as_str()?.to_owned();
-                let bundle = webhook.pointer("/clientConfig/caBundle").and_then(Value::as_str);
-                let bundle = base64_simd::STANDARD.decode_to_vec(bundle.unwrap_or_default());
-                Some((name, bundle.unwrap_or_default()))
-            };
-            Place {
-                kind,
-                name,
-                version: object.metadata.resource_version,
-                needed,
-                entries: webhooks.into_iter().flatten().filter_map(entry).collect(),
-            }
-        }))
-    }
-
-    fn secrets(&self) -> Api<Secret> {
-        Api::namespaced(self.client.clone(), &self.settings.namespace)
-    }
-
-    /// The Secret, empty where there is none.
-    async fn secret(&self, name: &str) -> Result<Found, String> {
-        let found = self.secrets().get_opt(name).await;
-        let found = found.map_err(|error| said(self.called(name), "get", &error))?;
-        Ok(found.map_or_else(Found::default, |secret| {
-            let mut data: BTreeMap<String, ByteString> = secret.data.unwrap_or_default();
-            let mut field = |name| data.remove(name).map(|bytes| bytes.0).unwrap_or_default();
-            Found {
-                held: Held {
-                    cert: field(CERT),
-                    key: field(KEY),
-                    bundle: field(BUNDLE),
-                },
-                version: secret.metadata.resource_version,
-            }
-        }))
-    }
-
-    /// Writes a Secret, unless it is not any more as it was read. Whether it was written.
-    async fn write(&self, name: &str, version: Option<String>, held: &Held) -> Result<bool, String> {
-        let base64 = |bytes: &[u8]| base64_simd::STANDARD.encode_to_string(bytes);
-        let patch = json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {
-                "name": name,
-                "namespace": self.settings.namespace,
-                "resourceVersion": version,
-                "labels": {"app.kubernetes.io/name": "idp-multicloud"},
-            },
-            "type": "kubernetes.io/tls",
-            "data": {CERT: base64(&held.cert), KEY: base64(&held.key), BUNDLE: base64(&held.bundle)},
-        });
-        match self.secrets().patch(name, &params(), &Patch::Apply(patch)).await {
-            Ok(_) => Ok(true),
-            Err(error) if is_outrun(&error) => Ok(false),
-            Err(error) => Err(said(self.called(name), "create and patch", &error)),
-        }
-    }
-
-    fn called(&self, secret: &str) -> String {
-        format!("Secret {}/{secret}", self.settings.namespace)
-    }
 }
 
 /// Whether every webhook has this bundle.
 fn is_published(bundle: &Bundle, places: &[Place]) -> bool {
     let pem = bundle.pem();
     places.iter().all(|place| place.has(&pem))
-}
-
-fn params() -> PatchParams {
-    PatchParams::apply(FIELD_MANAGER).force()
-}
-
-/// Whether it is not any more what was read: that is no failure, and the next look tells.
-fn is_outrun(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if matches!(status.code, 404 | 409))
-}
-
-/// What the cluster said when it was asked to do this to an object, and what to do.
-fn said(object: impl Display, verb: &str, error: &kube::Error) -> String {
-    let (said, remedy) = match error {
-        kube::Error::Api(status) => {
-            let remedy = match status.code {
-                403 => format!("give this account the right to {verb} it"),
-                422 => "if it is immutable, or of another type than kubernetes.io/tls, delete it: it is made anew"
-                    .to_owned(),
-                _ => "see what the API server says".to_owned(),
-            };
-            (status.message.clone(), remedy)
-        }
-        error => (because(error), "see whether the API server can be reached".to_owned()),
-    };
-    format!("{object}: cannot {verb} it ({remedy}): {said}")
 }

@@ -6,6 +6,7 @@
 //! values, and whoever made that claim then meets conflicts when changing it.
 
 mod answer;
+mod deletion;
 mod position;
 
 use std::sync::Arc;
@@ -17,15 +18,13 @@ use kube::config::AuthInfo;
 use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::sync::RwLock;
-use tracing::Instrument;
 
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, Request};
 
 use self::answer::Answer;
 use self::position::Position;
-use super::deletion::{ALLOW, ALLOWED, annotation};
-use super::{Caller, Created, Deleted, Existence, Key, Page, StoreError, Wanted};
+use super::{Caller, Created, Existence, Key, Page, StoreError, Wanted};
 use crate::admission::API_FIELD_MANAGER;
 use crate::because::because;
 use crate::claim::{GROUP, VERSION};
@@ -44,7 +43,6 @@ const MOST_CHUNKS: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 const JSON: &str = "application/json";
-const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// An object's metadata and nothing else of it, which for a Secret is the point. No other form will do.
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
@@ -154,111 +152,6 @@ impl Cluster {
         }
         page.next = Some(at.to_string());
         Ok(page)
-    }
-
-    pub(super) async fn delete(
-        &self,
-        caller: &Caller,
-        key: &Key,
-        found: &Value,
-        allow: bool,
-    ) -> Result<Deleted, StoreError> {
-        let uid = found.pointer("/metadata/uid").cloned().unwrap_or_default();
-        if !allow {
-            return self.deleted(caller, key, &uid).await;
-        }
-        // Whoever may not delete it is not to leave it unprotected.
-        let (namespace, name) = (Some(key.namespace()), Some(key.name()));
-        self.may(caller, "delete", namespace, name).await?;
-        // From here on it is done to the end, whether or not somebody still waits for the answer.
-        let before = annotation(found).cloned().unwrap_or_default();
-        let unsettled = Arc::clone(&self.unsettled).read_owned().await;
-        let (cluster, caller, key) = (self.clone(), caller.clone(), key.clone());
-        let done = async move {
-            let _unsettled = unsettled;
-            cluster.allowed_and_deleted(&caller, &key, &uid, &before).await
-        };
-        let done = tokio::spawn(done.in_current_span());
-        match done.await {
-            Ok(deleted) => deleted,
-            // As if it had happened here, where a panic is counted and answered.
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        }
-    }
-
-    /// Waits until nothing is half done.
-    pub(super) async fn settled(&self) {
-        let _ = self.unsettled.write().await;
-    }
-
-    /// Annotates the claim that its deletion is wanted, and deletes it. The annotation of one that is not deleted is as it was
-    /// `before`.
-    async fn allowed_and_deleted(
-        &self,
-        caller: &Caller,
-        key: &Key,
-        uid: &Value,
-        before: &Value,
-    ) -> Result<Deleted, StoreError> {
-        let refused = match self.annotate(caller, key, uid, &ALLOWED.into()).await {
-            Ok(()) => match self.deleted(caller, key, uid).await {
-                Ok(deleted) => return Ok(deleted),
-                Err(refused) => refused,
-            },
-            // It may have been written all the same.
-            Err(away @ StoreError::Unavailable(_)) => away,
-            Err(refused) => return Err(refused),
-        };
-        // A claim that is gone, or another one by now, has nothing of ours.
-        let nothing = |error: &StoreError| matches!(error, StoreError::NotFound(_) | StoreError::Changed(_));
-        if nothing(&refused) {
-            return Err(refused);
-        }
-        let why = match self.annotate(caller, key, uid, before).await {
-            Ok(()) => return Err(refused),
-            Err(why) if nothing(&why) => return Err(refused),
-            Err(why) => why,
-        };
-        tracing::error!(
-            namespace = key.namespace(),
-            name = key.name(),
-            "a claim was not deleted, and its annotation {ALLOW} may not be taken back: {why}"
-        );
-        let told = format!("{refused}; and its annotation {ALLOW} may stand: take it off, or delete the claim again");
-        Err(match refused {
-            StoreError::Unavailable(_) => StoreError::Unavailable(told),
-            StoreError::Forbidden(_) => StoreError::Forbidden(told),
-            _ => StoreError::Failed(told),
-        })
-    }
-
-    /// Writes the annotation of that very claim.
-    async fn annotate(&self, caller: &Caller, key: &Key, uid: &Value, value: &Value) -> Result<(), StoreError> {
-        let path = format!("{}?fieldManager={API_FIELD_MANAGER}", claim(key));
-        let annotated = json!({"metadata": {"uid": uid, "annotations": {ALLOW: value}}});
-        let answer = self
-            .ask(caller, Method::PATCH, &path, MERGE_PATCH, Some(&annotated))
-            .await?;
-        // What the API server says of a claim that has another uid.
-        if answer.status == 422 {
-            let why = format!("{} is another one by now; look at it, and ask again", key.shown());
-            return Err(StoreError::Changed(why));
-        }
-        answer.of_claims().map(drop)
-    }
-
-    async fn deleted(&self, caller: &Caller, key: &Key, uid: &Value) -> Result<Deleted, StoreError> {
-        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}});
-        let answer = self
-            .ask(caller, Method::DELETE, &claim(key), JSON, Some(&options))
-            .await?;
-        let left = answer.of_claims()?;
-        Ok(match left.pointer("/metadata/deletionTimestamp") {
-            None => Deleted::Gone,
-            Some(_) => Deleted::Going {
-                waits_for: finalizers(&left),
-            },
-        })
     }
 
     pub(super) async fn secret(&self, caller: &Caller, namespace: &str, name: &str) -> Result<Existence, StoreError> {
@@ -374,12 +267,6 @@ fn claims(namespace: Option<&str>) -> String {
 /// The path of a claim.
 fn claim(key: &Key) -> String {
     format!("{}/{}", claims(Some(key.namespace())), key.name())
-}
-
-fn finalizers(claim: &Value) -> Vec<String> {
-    let all = claim.pointer("/metadata/finalizers").and_then(Value::as_array);
-    let names = all.into_iter().flatten().filter_map(Value::as_str);
-    names.map(str::to_owned).collect()
 }
 
 #[cfg(test)]

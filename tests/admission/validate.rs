@@ -144,7 +144,7 @@ fn what_mutate_made_is_confirmed() {
 }
 
 #[test]
-fn while_servers_are_upgraded_each_version_confirms_what_the_other_has_placed() {
+fn what_a_server_from_before_the_digest_has_placed_is_confirmed() {
     let older = |edit: fn(&mut Value)| {
         placed().with_reason(|reason| {
             reason.as_object_mut().unwrap().remove("digest");

@@ -217,9 +217,7 @@ fn tls() {
         "{}",
         server.stdout()
     );
-    eventually("it says that nobody knows its certificate", || {
-        server.log(&["WARN", "self-signed certificate"]).len() == 1
-    });
+    server.await_log(&["WARN", "self-signed certificate"], 1);
     let config = crate::support::server::any_certificate(rustls::ALL_VERSIONS);
     let mut connection = Connection::tls(server.api().unwrap(), &config).unwrap();
     assert_eq!(connection.get("/health").body, "ok\n");

@@ -289,7 +289,7 @@ fn counted(platform: &Platform) {
     };
     told(&first, "placed", placed);
     told(&first, "unplaced", unplaced);
-    assert_eq!(first.log(&["WARN", "claims without a placement"]).len(), 1);
+    first.await_log(&["WARN", "claims without a placement"], 1);
     assert_eq!(first.metric("idp_ready"), 1.0);
     let told_of = first.get("/readyz?verbose").body;
     assert!(
@@ -315,10 +315,7 @@ fn counted(platform: &Platform) {
         second.metric("idp_controller_claims_failures_total") > 0.0
     });
     assert!(!second.metrics().contains("\nidp_claims{"));
-    assert_eq!(
-        second.log(&["WARN", "claims cannot be counted", "cannot list"]).len(),
-        1
-    );
+    second.await_log(&["WARN", "claims cannot be counted", "cannot list"], 1);
     apply(
         platform,
         &object(

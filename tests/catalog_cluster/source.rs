@@ -202,12 +202,8 @@ fn bad_cell(api: &ApiServer, server: &Server) {
     );
     assert_eq!(asked(server, "archive", "C2").unwrap(), "oci-us-ashburn-1");
     assert_eq!(server.metric("idp_catalog_objects_refused{kind=\"Cell\"}"), 1.0);
-    let told = || {
-        server
-            .log(&["WARN", "not accepted", "Cell payments", "scores.latency"])
-            .len()
-    };
-    eventually("the log says it", || told() == 1);
+    let told = ["WARN", "not accepted", "Cell payments", "scores.latency"];
+    server.await_log(&told, 1);
     // A change elsewhere is no reason to say it again.
     put(
         api,
@@ -217,7 +213,7 @@ fn bad_cell(api: &ApiServer, server: &Server) {
         ),
     );
     eventually("the policy is in force", || server.stderr().contains("policies=1"));
-    assert_eq!(told(), 1);
+    assert_eq!(server.log(&told).len(), 1);
     delete(api, &policy("elsewhere", json!({})));
 
     // Who starts now finds a bad cell, and is ready all the same.

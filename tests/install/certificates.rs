@@ -384,12 +384,7 @@ fn open(cluster: &Cluster) {
     let controller = &installation.controller.as_ref().unwrap().server;
     assert!(controller.metric("idp_controller_certificate_failures_total") > 0.0);
     assert_eq!(controller.metric("idp_controller_bundle_published").to_string(), "0");
-    assert_eq!(
-        controller
-            .log(&["idp-multicloud-catalog", "give this account the right to get it"])
-            .len(),
-        1
-    );
+    controller.await_log(&["idp-multicloud-catalog", "give this account the right to get it"], 1);
     installation.clean();
 }
 

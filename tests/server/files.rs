@@ -150,9 +150,7 @@ fn given_certificate_files_are_what_clients_meet_and_a_swap_refuses_no_request()
             .unwrap()
             .post("/mutate", REVIEW),
     );
-    eventually("the log says it", || {
-        server.log(&["new serving certificate in force"]).len() == 1
-    });
+    server.await_log(&["new serving certificate in force"], 1);
     assert_eq!(server.metric("idp_certificate_refusals_total"), 0.0);
     server.assert_unharmed();
 }
@@ -169,12 +167,8 @@ fn a_bad_pair_keeps_the_last_good_one_and_is_said_once() {
     // Three more looks at the same files say nothing more.
     thread::sleep(Duration::from_millis(3300));
     assert_eq!(server.metric("idp_certificate_refusals_total"), 1.0);
-    assert_eq!(
-        server
-            .log(&["WARN", "new serving certificate refused", "tls.key", "does not belong"])
-            .len(),
-        1
-    );
+    let refused = ["WARN", "new serving certificate refused", "tls.key", "does not belong"];
+    server.await_log(&refused, 1);
     let ready = server.get("/readyz?verbose");
     assert_eq!(ready.status, 200);
     assert!(
@@ -268,9 +262,7 @@ fn a_catalog_folder_is_followed_and_a_bad_change_keeps_the_last_good_catalog() {
     assert!(swapped.elapsed() < Duration::from_secs(5), "{:?}", swapped.elapsed());
     eventually("the metrics know", || revision(&server) != first);
     assert!(server.metric("idp_catalog_since_timestamp_seconds") > since);
-    eventually("the log says it", || {
-        server.log(&["INFO", "new catalog in force", "revision"]).len() == 1
-    });
+    server.await_log(&["INFO", "new catalog in force", "revision"], 1);
     let second = revision(&server);
 
     // A bad one is not, whatever is wrong with it; and it is said once.
@@ -288,7 +280,7 @@ fn a_catalog_folder_is_followed_and_a_bad_change_keeps_the_last_good_catalog() {
     }
     thread::sleep(Duration::from_millis(2200));
     assert_eq!(server.metric("idp_catalog_refusals_total"), 3.0);
-    assert_eq!(server.log(&["WARN", "catalog change refused"]).len(), 3);
+    server.await_log(&["WARN", "catalog change refused"], 3);
     let ready = server.get("/readyz?verbose");
     assert_eq!(ready.status, 200);
     assert!(ready.body.contains("the newest change is refused: "), "{}", ready.body);
@@ -329,7 +321,7 @@ fn what_policies_say_beside_the_verdict_is_logged_and_a_broken_one_is_counted() 
     assert_eq!(placed.review()["auditAnnotations"]["policies"], "Audit cheap: is dear");
     let broken = review(|review| review["request"]["object"]["spec"]["parameters"]["storageGB"] = json!(57));
     assert_eq!(connection.post("/mutate", broken).review()["allowed"], false);
-    eventually("both are logged", || server.log(&[" admission "]).len() == 2);
+    server.await_log(&[" admission "], 2);
     assert_eq!(server.log(&["policies=\"Audit cheap: is dear\""]).len(), 1);
     assert_eq!(errors(), Some(1.0));
 }

@@ -54,9 +54,7 @@ fn a_pair_that_is_no_good_at_the_start_is_waited_for() {
         let (good, good_key) = pair();
         let mut mounted = Mounted::new(&[("tls.crt", &cert), ("tls.key", &key)]);
         let mut server = served_from(&mounted);
-        eventually(what, || {
-            server.log(&["ERROR", "no certificate to serve with", why]).len() == 1
-        });
+        server.await_log(&["ERROR", "no certificate to serve with", why], 1);
         let ready = server.get("/readyz?verbose");
         assert_eq!(ready.status, 503, "{what}");
         assert!(

@@ -83,7 +83,7 @@ fn a_line_of_text_says_the_same_and_no_name_can_forge_or_garble_one() {
     connection.post("/mutate", named(odd, odd, "C1"));
     connection.post("/mutate", named("a b outcome=placed", "y", "C1"));
     connection.post("/mutate", named(&"long".repeat(1000), "y", "C1"));
-    eventually("four lines", || server.log(&[" admission "]).len() == 4);
+    server.await_log(&[" admission "], 4);
 
     let lines = server.log(&[" admission "]);
     for part in [
@@ -123,7 +123,7 @@ fn what_is_no_review_is_one_warning_without_its_text() {
     );
     connection.post("/mutate", json!({"kind": {"body-marker": kind}}).to_string());
     connection.post("/mutate", "body-marker");
-    eventually("three warnings", || server.log(&["WARN", "status=400"]).len() == 3);
+    server.await_log(&["WARN", "status=400"], 3);
     assert!(!server.stderr().contains("body-marker"), "{}", server.stderr());
     assert!(server.log(&[" admission "]).is_empty());
 }

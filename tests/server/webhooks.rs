@@ -74,7 +74,7 @@ fn without_certificate_files_it_makes_a_pair_that_clients_can_verify() {
     let certificate = server.connect().certificate();
     let mut connection = server.try_connect(&trusting(&certificate)).unwrap();
     assert_placed(&connection.post("/mutate", REVIEW));
-    assert_eq!(server.log(&["self-signed"]).len(), 1);
+    server.await_log(&["self-signed"], 1);
     // Each start has its own.
     assert_ne!(Server::start(&[]).connect().certificate(), certificate);
 }

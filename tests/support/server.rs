@@ -143,6 +143,14 @@ impl Server {
         stderr.lines().filter(fits).map(str::to_owned).collect()
     }
 
+    /// Waits for `count` log lines that contain every one of `parts`: a line may come after what it is about is seen
+    /// elsewhere, as in a metric.
+    #[track_caller]
+    pub fn await_log(&self, parts: &[&str], count: usize) {
+        let what = format!("{count} lines of the log with {parts:?}");
+        eventually(&what, || self.log(parts).len() == count);
+    }
+
     /// Where the webhooks are, if they are.
     pub fn admission(&self) -> Option<SocketAddr> {
         self.admission
