@@ -12,7 +12,7 @@ use kube::api::Patch;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use self::cluster::{Place, is_outrun, params, said};
+use self::cluster::{Place, cannot, is_outrun, params};
 use crate::certs::authority::{Lifetime, names_of};
 use crate::certs::bundle::Bundle;
 use crate::certs::keep::{self, Due, Held, Seen, Wanted};
@@ -276,7 +276,7 @@ impl<'a> Keeper<'a> {
                     tracing::info!(%kind, %name, "bundle published");
                 }
                 Err(error) if is_outrun(&error) => wrote = true,
-                Err(error) => problems.push(said(format_args!("{kind} {name}"), "patch", &error)),
+                Err(error) => problems.push(cannot(format_args!("{kind} {name}"), "patch", &error)),
             }
         }
         wrote

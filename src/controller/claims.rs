@@ -1,5 +1,4 @@
-//! How many claims have a placement, and how many have none: counted now and then. Nothing is written, and nothing else waits
-//! for it.
+//! How many claims have a placement, and how many have none: counted now and then.
 //!
 //! It asks for the table that `kubectl get` shows, without the objects: about a hundred bytes a claim instead of some thousand,
 //! and no endpoint gets here.
@@ -12,18 +11,18 @@ use kube::core::Request;
 use kube::{Client, Resource};
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
 
-use super::pause;
+use super::looks::Looks;
+use super::said;
 use crate::because::because;
 use crate::claim::schema::MySQLInstanceClaim;
 use crate::telemetry::ControllerMetrics;
 
-/// How long after one count the next begins.
-const EVERY: Duration = Duration::from_mins(5);
-
-/// How long one count may take.
-const PATIENCE: Duration = Duration::from_mins(2);
+const LOOKS: Looks = Looks {
+    at: "number of claims",
+    every: Duration::from_mins(5),
+    patience: Duration::from_mins(2),
+};
 
 /// How many claims are asked for at a time.
 const PAGE: u32 = 500;
@@ -67,42 +66,23 @@ struct Row {
     cells: Vec<Value>,
 }
 
-/// Counts for ever, and tells the metrics; the log once when something changes.
+/// Counts for ever, and tells the metrics; the log where there are more without a placement.
 pub(super) async fn count(client: &Client, metrics: &ControllerMetrics) {
-    let (mut unplaced, mut told, mut failures) = (0, None, 0);
-    loop {
-        let counted = match timeout(PATIENCE, counted(client)).await {
-            Ok(counted) => counted,
-            Err(_) => Err(format!("the cluster did not answer within {PATIENCE:?}")),
+    let mut before = 0;
+    let tell = |counted: Option<Counted>| {
+        let Some(Counted { placed, unplaced }) = counted else {
+            return metrics.claims_failed();
         };
-        let wait = match counted {
-            Ok(counted) => {
-                metrics.claims(counted.placed, counted.unplaced);
-                if told.take().is_some() {
-                    tracing::info!("claims are counted again");
-                }
-                if counted.unplaced > unplaced {
-                    tracing::warn!(
-                        unplaced = counted.unplaced,
-                        "there are claims without a placement: `idp-multicloud audit --catalog cluster` names them"
-                    );
-                }
-                (unplaced, failures) = (counted.unplaced, 0);
-                EVERY
-            }
-            Err(why) => {
-                metrics.claims_failed();
-                if told.as_ref() != Some(&why) {
-                    tracing::warn!(%why, "claims cannot be counted; it is tried again");
-                }
-                told = Some(why);
-                let wait = pause(failures);
-                failures += 1;
-                wait
-            }
-        };
-        sleep(wait).await;
-    }
+        metrics.claims(placed, unplaced);
+        if unplaced > before {
+            tracing::warn!(
+                unplaced,
+                "there are claims without a placement: `idp-multicloud audit --catalog cluster` names them"
+            );
+        }
+        before = unplaced;
+    };
+    LOOKS.each(|| counted(client), tell).await;
 }
 
 /// Counts once, page by page.
@@ -135,10 +115,7 @@ async fn page(client: &Client, params: &ListParams) -> Result<Page, String> {
     parts.uri = Uri::try_from(uri).map_err(|error| because(&error))?;
     parts.headers.insert(header::ACCEPT, HeaderValue::from_static(TABLE));
     let request = HttpRequest::from_parts(parts, Vec::new());
-    client.request::<Page>(request).await.map_err(|error| match error {
-        kube::Error::Api(status) => status.message.clone(),
-        error => because(&error),
-    })
+    client.request::<Page>(request).await.map_err(|error| said(&error))
 }
 
 #[cfg(test)]

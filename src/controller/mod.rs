@@ -1,12 +1,15 @@
 //! The controller: writes into the status of each catalog object whether it is in force, and why not; looks after the
-//! certificates that the serving processes serve with, if that is its task; and counts the claims without a placement.
+//! certificates that the serving processes serve with, if that is its task; counts the claims without a placement; and sees
+//! whether the guard is in force.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `certificates` | the Secrets of the certificates, and the bundle in the webhook configurations |
 //! | `status` | what an object's status should be |
 //! | `written` | what was written, for as long as the cluster has not told of it |
+//! | `looks` | looks at the cluster now and then, of which nothing but metrics and the log tell |
 //! | `claims` | how many claims there are, and how many of them without a placement |
+//! | `guard` | whether the admission policies that hold claims without the webhooks are in force |
 //! | `ops` | health and metrics |
 //!
 //! It decides nothing about the catalog: what is in force is what the serving processes take, which ask the same check. One
@@ -14,6 +17,8 @@
 
 mod certificates;
 mod claims;
+mod guard;
+mod looks;
 mod ops;
 mod status;
 mod written;
@@ -32,6 +37,7 @@ use kube::Client;
 use kube::api::{Patch, PatchParams};
 use tokio::time::{Instant, sleep, sleep_until};
 
+use crate::because::because;
 use crate::catalog::cluster::{self, News};
 use crate::catalog::followed::Followed;
 use crate::catalog::{Isolated, KINDS, Object, isolate};
@@ -55,6 +61,14 @@ fn pause(failures: u32) -> Duration {
     Duration::from_secs(1 << failures.min(5))
 }
 
+/// What the cluster said, or why it said nothing.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        error => because(error),
+    }
+}
+
 /// What the controller and its listener share.
 #[derive(Debug)]
 struct State {
@@ -62,8 +76,8 @@ struct State {
     metrics: ControllerMetrics,
 }
 
-/// Runs until `ended` resolves. What looks after the certificates, if anything does, what looks after the catalog and what counts
-/// claims do not stop each other.
+/// Runs until `ended` resolves. What looks after the certificates, if anything does, what looks after the catalog, what counts
+/// claims and what watches the guard do not stop each other.
 ///
 /// # Errors
 /// The listener cannot be served from.
@@ -99,6 +113,7 @@ pub async fn run(
         () = always("catalog", &state.metrics, || write(&client, &state)) => Ok(()),
         () = keeping => Ok(()),
         () = always("count of the claims", &state.metrics, || claims::count(&client, &state.metrics)) => Ok(()),
+        () = always("guard", &state.metrics, || guard::watch(&client, &state.metrics)) => Ok(()),
         () = ended => {
             tracing::info!("ended");
             Ok(())

@@ -15,6 +15,11 @@ struct Claims {
     state: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Policy {
+    policy: &'static str,
+}
+
 /// Everything that the controller counts.
 #[derive(Debug)]
 pub struct ControllerMetrics {
@@ -29,6 +34,8 @@ pub struct ControllerMetrics {
     bundle_published: Gauge,
     claims: Family<Claims, Gauge>,
     claims_failed: Counter,
+    guard: Family<Policy, Gauge>,
+    guard_failed: Counter,
     panics: Counter,
     ready: Gauge,
 }
@@ -47,6 +54,8 @@ impl Default for ControllerMetrics {
             bundle_published: Gauge::default(),
             claims: Family::default(),
             claims_failed: Counter::default(),
+            guard: Family::default(),
+            guard_failed: Counter::default(),
             panics: Counter::default(),
             ready: Gauge::default(),
         };
@@ -101,8 +110,19 @@ impl ControllerMetrics {
             self.claims_failed.clone(),
         );
         registry.register(
+            "guard_in_force",
+            "1 while that admission policy of the guard is there, fails closed, and is bound so that it denies; none while that cannot \
+             be looked at",
+            self.guard.clone(),
+        );
+        registry.register(
+            "controller_guard_failures",
+            "Looks at the guard that came to no end, each time",
+            self.guard_failed.clone(),
+        );
+        registry.register(
             "panics",
-            "Panics, while looking after the catalog, the certificates or the number of claims; each is a bug",
+            "Panics, while looking after the catalog, the certificates, the number of claims or the guard; each is a bug",
             self.panics.clone(),
         );
         registry.register("ready", READY, self.ready.clone());
@@ -176,5 +196,16 @@ impl ControllerMetrics {
     pub fn claims_failed(&self) {
         self.claims.clear();
         self.claims_failed.inc();
+    }
+
+    /// Says whether a policy of the guard is in force.
+    pub fn guard(&self, policy: &'static str, in_force: bool) {
+        self.guard.get_or_create(&Policy { policy }).set(in_force.into());
+    }
+
+    /// Counts a look at the guard that came to no end; whether it is in force is not known then.
+    pub fn guard_failed(&self) {
+        self.guard.clear();
+        self.guard_failed.inc();
     }
 }

@@ -315,7 +315,7 @@ fn counted(platform: &Platform) {
         second.metric("idp_controller_claims_failures_total") > 0.0
     });
     assert!(!second.metrics().contains("\nidp_claims{"));
-    second.await_log(&["WARN", "claims cannot be counted", "cannot list"], 1);
+    second.await_log(&["WARN", "cannot see the number of claims", "cannot list"], 1);
     apply(
         platform,
         &object(

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::Case;
 use crate::installation::{Cluster, NAME, Road, file};
+use crate::support::cluster::apiserver::User;
 
 pub const CASES: &[Case] = &[
     ("it_is_linted_without_a_word", linted),
@@ -138,6 +139,8 @@ fn refused(cluster: &Cluster) {
         ("networkPolicy.apiServerPorts={}", "apiServerPorts"),
         ("log.format=xml", "format"),
         ("env[0].nmae=OTEL_SERVICE_NAME", "nmae"),
+        ("volumes[0].name=tls", "volumes"),
+        ("volumeMounts[0].mountPath=/etc/collector", "volumeMounts"),
         ("networkPolicy.egress=everybody", "egress"),
         ("api.enabled=true", "api.tlsSecretName"),
         ("api.tlsSecretName=idp-multicloud-ca", "tlsSecretName"),
@@ -217,26 +220,68 @@ fn settings(cluster: &Cluster) {
 }
 
 fn traced(cluster: &Cluster) {
-    let args = [
-        ALL,
-        "--set=env[0].name=OTEL_EXPORTER_OTLP_ENDPOINT,env[0].value=http://collector:4318",
-        "--set=networkPolicy.egress[0].ports[0].port=4318",
-    ];
-    let objects = objects(cluster, &args);
-    let of = |kind: &'static str| objects.iter().filter(move |object| object["kind"] == kind);
+    let manual = fs::read_to_string(file("manifests/traces.md")).unwrap();
+    let values: Vec<String> = manual
+        .split("```yaml\n")
+        .skip(1)
+        .enumerate()
+        .map(|(i, rest)| {
+            let path = cluster.api.folder("traced").join(format!("{i}.yaml"));
+            fs::write(&path, rest.split("```").next().unwrap()).unwrap();
+            format!("--values={}", path.display())
+        })
+        .collect();
+    let [plain, tls] = &values[..] else {
+        panic!("{values:?}")
+    };
+    let is_controller = |object: &Value| object["metadata"]["name"] == "idp-multicloud-controller";
+
+    let traced = objects(cluster, &[ALL, plain]);
+    let of = |kind: &'static str| traced.iter().filter(move |object| object["kind"] == kind);
     for deployment in of("Deployment") {
         let env = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
-        assert_eq!(env[1]["value"], "http://collector:4318", "{deployment}");
+        assert_eq!(env[1]["value"], "http://collector.monitoring:4318", "{deployment}");
     }
     for policy in of("NetworkPolicy") {
         let egress = policy["spec"]["egress"].as_array().unwrap();
-        let is_controller = policy["metadata"]["name"] == "idp-multicloud-controller";
-        assert_eq!(egress.len(), if is_controller { 1 } else { 2 }, "{policy}");
+        let ports = [443, 4318, 53].map(|port| {
+            let of_port = egress.iter().filter(|rule| rule["ports"][0]["port"] == port);
+            of_port.count()
+        });
         assert_eq!(
-            egress.last().unwrap()["ports"][0]["port"] == 4318,
-            !is_controller,
+            ports,
+            if is_controller(policy) { [1, 0, 0] } else { [1, 1, 1] },
             "{policy}"
         );
+    }
+
+    // With a pair of its own, and without.
+    for set in ["--set=api.enabled=true,api.tlsSecretName=pair", ALL] {
+        let servers = ["--show-only=templates/admission.yaml", "--show-only=templates/api.yaml"];
+        let text = rendered(cluster, Road::Helm4, &[&[set, tls], &servers[..]].concat());
+        let text = text.replace("namespace: idp-multicloud", "namespace: default");
+        let create = [
+            "create",
+            "--dry-run=server",
+            "--validate=strict",
+            "--output=json",
+            "--filename=-",
+        ];
+        let stored = cluster.api.kubectl(User::Admin, &create, &text).ok();
+        let objects = serde_json::Deserializer::from_str(&stored).into_iter::<Value>();
+        let objects = objects.map(Result::unwrap);
+        let deployments: Vec<Value> = objects.filter(|object| object["kind"] == "Deployment").collect();
+        assert_eq!(deployments.len(), 2);
+        for deployment in deployments {
+            let pod = &deployment["spec"]["template"]["spec"];
+            let mut mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap().iter();
+            assert!(mounts.any(|mount| mount["mountPath"] == "/etc/collector"), "{pod}");
+            let mut volumes = pod["volumes"].as_array().unwrap().iter();
+            assert!(
+                volumes.any(|volume| volume["configMap"]["name"] == "collector-ca"),
+                "{pod}"
+            );
+        }
     }
 }
 

@@ -126,6 +126,15 @@ fn lost(cluster: &Cluster) {
     let_in(cluster);
     let mut installation = cluster.install(Road::Helm4, &settings);
     installation.run();
+    // A catalog that a new cluster does not have.
+    let shell = with_catalog(cluster);
+    let cell = Recipe::of(OPERATIONS, "Add a cell");
+    for (name, text) in &cell.files {
+        fs::write(shell.folder.join(name), text).unwrap();
+    }
+    shell.run(&cell.blocks[0]).ok();
+    let in_orders = || cluster.claim_call("POST", "?dryRun=All", Some(&claim("new", json!({"cell": "orders"}))));
+    await_answer("the cell takes claims", in_orders, |answer| answer.code == 201);
     for (name, changes) in [
         ("first", json!({})),
         ("second", json!({"tier": "C2", "ha": false, "environment": "dev"})),
@@ -139,7 +148,7 @@ fn lost(cluster: &Cluster) {
         .call(User::Crossplane, "PATCH", &first, Some(&references))
         .ok();
     let before = ["first", "second"].map(|name| cluster.claim(name));
-    let shell = with_catalog(cluster);
+    assert_ne!(before[0]["spec"]["crossplane"]["compositionRef"], Value::Null);
     let backup = Recipe::of(MANUAL, "Back up and restore claims").blocks.swap_remove(0);
     shell.run(&backup).ok();
     let folder = shell.folder.clone();
@@ -175,11 +184,15 @@ fn lost(cluster: &Cluster) {
         let after = new.claim(before["metadata"]["name"].as_str().unwrap());
         assert_ne!(after["metadata"]["uid"], before["metadata"]["uid"]);
         assert_eq!(after["spec"]["parameters"], before["spec"]["parameters"]);
+        // What Crossplane made there is not here.
+        for left in ["compositionRef", "resourceRefs"] {
+            assert_eq!(after["spec"]["crossplane"][left], Value::Null);
+        }
         let reason = &after["metadata"]["annotations"][REASON];
         assert_eq!(reason, &before["metadata"]["annotations"][REASON]);
         assert_placed(&after);
     }
-    // It ends well only if every decision holds.
+    // It ends well only if every decision holds, on the catalog of the cluster that is lost.
     let proven = shell.run(&proof).ok();
     assert_eq!(proven.matches(" holds ").count(), 2, "{proven}");
 

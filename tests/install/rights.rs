@@ -167,6 +167,16 @@ fn controller(cluster: &Cluster) {
         // Of another type than what it makes; it starts anew.
         cluster.call("DELETE", &path, None).ok();
     }
+    for kind in ["policies", "policybindings"] {
+        let of = |name: &str| {
+            format!("/apis/admissionregistration.k8s.io/v1/validatingadmission{kind}/{name}.platform.example.org")
+        };
+        let path = of("update.mysqlinstanceclaims");
+        account.may("GET", &path, "application/json", &Value::Null);
+        account.may_not("PATCH", &path, "application/merge-patch+json", &json!({}));
+        account.may_not("DELETE", &path, "application/json", &Value::Null);
+        account.may_not("GET", &of("another"), "application/json", &Value::Null);
+    }
     let other = format!("{SECRETS}/other");
     account.may_not("GET", &other, "application/json", &Value::Null);
     account.may_not("PATCH", &applied(&other), APPLY, &secret("other"));

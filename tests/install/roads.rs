@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use crate::Case;
 use crate::installation::{CATALOG, Cluster, Installation, MUTATING, NAME, Road, TEAM, VALIDATING, file, next_version};
 use crate::support::cluster::apiserver::{Ran, User, await_answer};
+use crate::support::cluster::manual::Recipe;
 use crate::support::cluster::team::{assert_placed, claim, placement};
+use crate::support::server::eventually;
 
 pub const CASES: &[Case] = &[
     ("by_helm_3", |cluster| road(cluster, Road::Helm3)),
@@ -16,6 +18,7 @@ pub const CASES: &[Case] = &[
     ("by_kubectl", |cluster| road(cluster, Road::Kubectl)),
     ("applied_twice_the_second_changes_nothing", twice),
     ("every_switch_turned_off_leaves_the_guard", switched_off),
+    ("a_guard_that_is_not_in_force_is_told_and_installed_again", unguarded),
 ];
 
 /// Two servers that end quickly.
@@ -172,6 +175,54 @@ fn assert_others_go_on(cluster: &Cluster) {
     let cells = "/apis/platform.example.org/v1alpha1/cells/payments";
     let label = json!({"metadata": {"labels": {"seen": "yes"}}});
     cluster.call("PATCH", cells, Some(&label)).ok();
+}
+
+fn unguarded(cluster: &Cluster) {
+    let mut installation = cluster.install(Road::Helm4, FEW);
+    installation.run_controller();
+    let controller = &installation.controller.as_ref().unwrap().server;
+    let told = |wanted: [u8; 4]| {
+        let metrics = [
+            "create.mysqlinstanceclaims.",
+            "definitions.",
+            "delete.mysqlinstanceclaims.",
+            "update.mysqlinstanceclaims.",
+        ];
+        let wanted = metrics.iter().zip(wanted).map(|(policy, wanted)| {
+            format!("\nidp_guard_in_force{{policy=\"{policy}platform.example.org\"}} {wanted}\n")
+        });
+        let wanted: Vec<String> = wanted.collect();
+        eventually(&wanted.concat(), || {
+            let metrics = controller.metrics();
+            wanted.iter().all(|line| metrics.contains(line))
+        });
+    };
+    told([1, 1, 1, 1]);
+    let [policies, bindings] = ["policies", "policybindings"]
+        .map(|kind| format!("/apis/admissionregistration.k8s.io/v1/validatingadmission{kind}"));
+    let of = |kinds: &str, name: &str| format!("{kinds}/{name}.mysqlinstanceclaims.platform.example.org");
+    cluster.call("DELETE", &of(&bindings, "create"), None).ok();
+    cluster.call("DELETE", &of(&policies, "delete"), None).ok();
+    let warns = json!({"spec": {"validationActions": ["Warn"]}});
+    cluster.call("PATCH", &of(&bindings, "update"), Some(&warns)).ok();
+    told([0, 1, 0, 0]);
+    let problems = [
+        "ERROR",
+        "the guard is not in force",
+        "create.mysqlinstanceclaims.platform.example.org: its binding is not there; ",
+        "delete.mysqlinstanceclaims.platform.example.org: the policy is not there; ",
+        "update.mysqlinstanceclaims.platform.example.org: its binding denies nothing",
+    ];
+    eventually("the log says what is wrong", || !controller.log(&problems).is_empty());
+    let left = &Recipe::of("manifests/runbooks.md", "IdpGuardNotInForce").blocks[0];
+    for name in ["create", "delete", "update"] {
+        let name = format!("{name}.mysqlinstanceclaims.platform.example.org");
+        cluster.shell(User::Admin).run(&left.replace("NAME", &name)).ok();
+    }
+    installation.upgrade(&file("manifests/chart"), FEW);
+    told([1, 1, 1, 1]);
+    controller.await_log(&["INFO", "the guard is in force again"], 1);
+    installation.clean();
 }
 
 fn twice(cluster: &Cluster) {

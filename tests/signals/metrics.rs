@@ -36,6 +36,7 @@ pub fn controller() -> String {
     metrics.certificate("ca", Some(0));
     metrics.certificate_issued("leaf");
     metrics.claims(0, 0);
+    metrics.guard("definitions.platform.example.org", true);
     metrics.encode(0.0, true)
 }
 

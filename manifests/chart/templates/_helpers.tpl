@@ -77,6 +77,32 @@ readinessProbe:
   timeoutSeconds: 2
 {{- end -}}
 
+{{/* What is mounted into a server: the Secret with the pair that it serves, if it serves one, and files of the platform's own. */}}
+{{- define "idp.mounts" -}}
+{{- if .secret -}}
+- {name: tls, mountPath: /var/run/idp-multicloud/tls, readOnly: true}
+{{- end }}
+{{- with .root.Values.volumeMounts }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
+{{- end -}}
+
+{{- define "idp.volumes" -}}
+{{- if .secret -}}
+# The pair alone: whatever else the Secret has is not for the servers.
+- name: tls
+  secret:
+    secretName: {{ .secret }}
+    defaultMode: 0440
+    items:
+    - {key: tls.crt, path: tls.crt}
+    - {key: tls.key, path: tls.key}
+{{- end }}
+{{- with .root.Values.volumes }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
+{{- end -}}
+
 {{/* The arguments that every process has. */}}
 {{- define "idp.args" -}}
 - --ops-addr={{ .Values.listenAddress }}:8081

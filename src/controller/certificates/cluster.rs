@@ -11,9 +11,8 @@ use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
 
 use super::Keeper;
-use crate::because::because;
 use crate::certs::keep::{BUNDLE, CERT, Held, KEY};
-use crate::controller::FIELD_MANAGER;
+use crate::controller::{FIELD_MANAGER, said};
 
 /// A webhook configuration.
 pub(super) struct Place {
@@ -52,7 +51,7 @@ impl Keeper<'_> {
         needed: bool,
     ) -> Result<Option<Place>, String> {
         let found = self.places(kind).get_opt(name).await;
-        let found = found.map_err(|error| said(format_args!("{kind} {name}"), "get", &error))?;
+        let found = found.map_err(|error| cannot(format_args!("{kind} {name}"), "get", &error))?;
         Ok(found.map(|object| {
             let webhooks = object.data.get("webhooks").and_then(Value::as_array);
             let entry = |webhook: &Value| {
@@ -78,7 +77,7 @@ impl Keeper<'_> {
     /// The Secret, empty where there is none.
     pub(super) async fn secret(&self, name: &str) -> Result<Found, String> {
         let found = self.secrets().get_opt(name).await;
-        let found = found.map_err(|error| said(self.called(name), "get", &error))?;
+        let found = found.map_err(|error| cannot(self.called(name), "get", &error))?;
         Ok(found.map_or_else(Found::default, |secret| {
             let mut data: BTreeMap<String, ByteString> = secret.data.unwrap_or_default();
             let mut field = |name| data.remove(name).map(|bytes| bytes.0).unwrap_or_default();
@@ -111,7 +110,7 @@ impl Keeper<'_> {
         match self.secrets().patch(name, &params(), &Patch::Apply(patch)).await {
             Ok(_) => Ok(true),
             Err(error) if is_outrun(&error) => Ok(false),
-            Err(error) => Err(said(self.called(name), "create and patch", &error)),
+            Err(error) => Err(cannot(self.called(name), "create and patch", &error)),
         }
     }
 
@@ -129,19 +128,15 @@ pub(super) fn is_outrun(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if matches!(status.code, 404 | 409))
 }
 
-/// What the cluster said when it was asked to do this to an object, and what to do.
-pub(super) fn said(object: impl Display, verb: &str, error: &kube::Error) -> String {
-    let (said, remedy) = match error {
-        kube::Error::Api(status) => {
-            let remedy = match status.code {
-                403 => format!("give this account the right to {verb} it"),
-                422 => "if it is immutable, or of another type than kubernetes.io/tls, delete it: it is made anew"
-                    .to_owned(),
-                _ => "see what the API server says".to_owned(),
-            };
-            (status.message.clone(), remedy)
+/// That this cannot be done to an object, what to do, and what the cluster said.
+pub(super) fn cannot(object: impl Display, verb: &str, error: &kube::Error) -> String {
+    let remedy = match error {
+        kube::Error::Api(status) if status.code == 403 => format!("give this account the right to {verb} it"),
+        kube::Error::Api(status) if status.code == 422 => {
+            "if it is immutable, or of another type than kubernetes.io/tls, delete it: it is made anew".to_owned()
         }
-        error => (because(error), "see whether the API server can be reached".to_owned()),
+        kube::Error::Api(_) => "see what the API server says".to_owned(),
+        _ => "see whether the API server can be reached".to_owned(),
     };
-    format!("{object}: cannot {verb} it ({remedy}): {said}")
+    format!("{object}: cannot {verb} it ({remedy}): {}", said(error))
 }

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use kube::Config;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::*;
 
