@@ -12,7 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::edge::caller;
 use super::problem::{Kind, Problem, problems};
-use super::request::document::Named;
+use super::request::Named;
 use super::{Api, json};
 use crate::claim::Shown;
 use crate::store::deletion::is_allowed;

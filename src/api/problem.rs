@@ -12,8 +12,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::request::document::Named;
-use super::request::misnamed;
+use super::request::{Named, misnamed};
 use crate::catalog::cut;
 use crate::claim::{self, Cause};
 use crate::store::{Key, LABEL, MOST_NAME, NAME, StoreError, is_label, is_subdomain};

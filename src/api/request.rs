@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::error::Category;
 use serde_json::{Map, Value, json};
+use utoipa::IntoParams;
 
 use super::problem::{Kind, Problem};
 use crate::claim::{self, Cause, GROUP, KIND, PLACEMENT_FIELDS, Parameters, Shown, VERSION};
@@ -23,6 +24,28 @@ const NAMES: [&str; 2] = ["namespace", "name"];
 
 /// The fields of a claim that its author sets.
 pub(super) const FIELDS: [&str; 6] = ["cell", "tier", "environment", "size", "storageGB", "ha"];
+
+/// The claim that a path names.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct Named {
+    /// Its namespace.
+    #[param(
+        min_length = 1,
+        max_length = 63,
+        pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+        example = "orders"
+    )]
+    pub(super) namespace: String,
+    /// Its name.
+    #[param(
+        min_length = 1,
+        max_length = 63,
+        example = "orders-db",
+        pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+    )]
+    pub(super) name: String,
+}
 
 /// Whether a request has to name what it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::edge::caller;
 use super::problem::{Problem, problems};
-use super::request::document::Named;
+use super::request::Named;
 use super::{Api, json};
 use crate::store::{Existence, is_subdomain};
 

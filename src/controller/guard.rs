@@ -1,5 +1,7 @@
 //! Whether the guard is in force: the admission policies that hold claims and definitions also where no server is asked. Nobody
 //! would see that one is gone before something is lost that it would have kept.
+//!
+//! A look is of all of them or of none: one that cannot be read fails it, and `idp_controller_guard_failures_total` tells.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -26,7 +28,7 @@ const POLICIES: [&str; 4] = [
     "update.mysqlinstanceclaims.platform.example.org",
 ];
 
-/// A policy, and why it refuses nothing, if that is so.
+/// A policy, and why it is not in force, if that is so.
 type Seen = (&'static str, Option<&'static str>);
 
 /// Looks for ever, and tells the metrics; the log when something changes.
@@ -63,7 +65,7 @@ async fn seen(client: &Client) -> Result<Vec<Seen>, String> {
     for name in POLICIES {
         let policy = found::<ValidatingAdmissionPolicy>(client, name).await?;
         let binding = found::<ValidatingAdmissionPolicyBinding>(client, name).await?;
-        seen.push((name, judged(policy.as_ref(), binding.as_ref())));
+        seen.push((name, judged(name, policy.as_ref(), binding.as_ref())));
     }
     Ok(seen)
 }
@@ -76,8 +78,9 @@ where
     found.map_err(|error| format!("{} {name}: {}", K::kind(&()), said(&error)))
 }
 
-/// Why the policy refuses nothing, if that is so.
+/// Why the policy is not in force, if that is so. Its rules are not read: their texts follow the values of the chart.
 fn judged(
+    name: &str,
     policy: Option<&ValidatingAdmissionPolicy>,
     binding: Option<&ValidatingAdmissionPolicyBinding>,
 ) -> Option<&'static str> {
@@ -87,12 +90,29 @@ fn judged(
     let Some(binding) = binding.map(|binding| &binding.spec) else {
         return Some("its binding is not there");
     };
-    if !binding.validation_actions.iter().any(|action| action == "Deny") {
-        return Some("its binding denies nothing");
-    }
+    let denies = binding.validation_actions.iter().any(|action| action == "Deny");
+    let unless_missing = binding
+        .param_ref
+        .as_ref()
+        .and_then(|params| params.parameter_not_found_action.as_deref());
+    let conditions = policy.match_conditions.as_ref();
     // What is not said is Fail.
-    let ignored = policy.failure_policy.as_ref().is_some_and(|policy| policy != "Fail");
-    ignored.then_some("the policy lets pass what it cannot judge")
+    let fails_closed = policy.failure_policy.as_deref().is_none_or(|policy| policy == "Fail");
+    let found = [
+        (binding.policy_name != name, "its binding is of another policy"),
+        (!denies, "its binding denies nothing"),
+        (binding.match_resources.is_some(), "its binding leaves something out"),
+        (
+            unless_missing == Some("Allow"),
+            "its binding lets pass what it has no parameters for",
+        ),
+        (
+            conditions.is_some_and(|conditions| !conditions.is_empty()),
+            "the policy leaves something out",
+        ),
+        (!fails_closed, "the policy lets pass what it cannot judge"),
+    ];
+    found.into_iter().find_map(|(is_so, problem)| is_so.then_some(problem))
 }
 
 #[cfg(test)]
@@ -101,40 +121,74 @@ mod tests {
 
     use super::*;
 
+    const NAME: &str = "create.mysqlinstanceclaims.platform.example.org";
+
+    /// The policy of that name and its binding, as they are shipped.
+    fn shipped() -> [Value; 2] {
+        let objects = guard();
+        ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"].map(|kind| {
+            let is_it = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == NAME;
+            objects.iter().find(is_it).unwrap().clone()
+        })
+    }
+
+    fn guard() -> Vec<Value> {
+        let guard = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/guard.yaml");
+        crate::yaml::documents(&std::fs::read_to_string(guard).unwrap()).unwrap()
+    }
+
     fn judged(policy: &Value, binding: &Value) -> Option<&'static str> {
-        let policy = (!policy.is_null()).then(|| serde_json::from_value(json!({"spec": policy})).unwrap());
-        let binding = (!binding.is_null()).then(|| serde_json::from_value(json!({"spec": binding})).unwrap());
-        super::judged(policy.as_ref(), binding.as_ref())
+        let policy = (!policy.is_null()).then(|| serde_json::from_value(policy.clone()).unwrap());
+        let binding = (!binding.is_null()).then(|| serde_json::from_value(binding.clone()).unwrap());
+        super::judged(NAME, policy.as_ref(), binding.as_ref())
     }
 
     #[test]
-    fn a_policy_is_in_force_where_it_is_bound_denies_and_fails_closed() {
-        let bound = json!({"validationActions": ["Audit", "Deny"]});
-        for (policy, binding, wanted) in [
-            (json!({"failurePolicy": "Fail"}), bound.clone(), None),
-            (json!({}), bound.clone(), None),
-            (Value::Null, bound.clone(), Some("the policy is not there")),
-            (json!({}), Value::Null, Some("its binding is not there")),
+    fn what_is_shipped_is_in_force_and_what_refuses_less_is_not() {
+        let [policy, binding] = shipped();
+        assert_eq!(judged(&policy, &binding), None);
+        assert_eq!(judged(&Value::Null, &binding), Some("the policy is not there"));
+        assert_eq!(judged(&policy, &Value::Null), Some("its binding is not there"));
+        for (changed, wanted) in [
+            (json!({"validationActions": ["Audit", "Deny"]}), None),
             (
-                json!({}),
                 json!({"validationActions": ["Warn"]}),
                 Some("its binding denies nothing"),
             ),
-            (json!({}), json!({}), Some("its binding denies nothing")),
+            (json!({"policyName": "other"}), Some("its binding is of another policy")),
             (
-                json!({"failurePolicy": "Ignore"}),
-                bound.clone(),
-                Some("the policy lets pass what it cannot judge"),
+                json!({"matchResources": {"namespaceSelector": {}}}),
+                Some("its binding leaves something out"),
+            ),
+            (
+                json!({"paramRef": {"name": "idp-multicloud", "parameterNotFoundAction": "Allow"}}),
+                Some("its binding lets pass what it has no parameters for"),
             ),
         ] {
-            assert_eq!(judged(&policy, &binding), wanted, "{policy} {binding}");
+            let mut binding = binding.clone();
+            json_patch::merge(&mut binding["spec"], &changed);
+            assert_eq!(judged(&policy, &binding), wanted, "{changed}");
+        }
+        for (changed, wanted) in [
+            (json!({"failurePolicy": null}), None),
+            (
+                json!({"failurePolicy": "Ignore"}),
+                Some("the policy lets pass what it cannot judge"),
+            ),
+            (
+                json!({"matchConditions": [{"name": "some", "expression": "false"}]}),
+                Some("the policy leaves something out"),
+            ),
+        ] {
+            let mut policy = policy.clone();
+            json_patch::merge(&mut policy["spec"], &changed);
+            assert_eq!(judged(&policy, &binding), wanted, "{changed}");
         }
     }
 
     #[test]
     fn the_policies_are_those_of_the_guard() {
-        let guard = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/guard.yaml");
-        let objects = crate::yaml::documents(&std::fs::read_to_string(guard).unwrap()).unwrap();
+        let objects = guard();
         let policies = objects
             .iter()
             .filter(|object| object["kind"] == "ValidatingAdmissionPolicy");

@@ -111,8 +111,8 @@ impl ControllerMetrics {
         );
         registry.register(
             "guard_in_force",
-            "1 while that admission policy of the guard is there, fails closed, and is bound so that it denies; none while that cannot \
-             be looked at",
+            "1 while that admission policy of the guard is there, fails closed, and is bound so that it denies everywhere; none while \
+             that cannot be looked at",
             self.guard.clone(),
         );
         registry.register(

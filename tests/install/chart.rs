@@ -140,7 +140,16 @@ fn refused(cluster: &Cluster) {
         ("log.format=xml", "format"),
         ("env[0].nmae=OTEL_SERVICE_NAME", "nmae"),
         ("volumes[0].name=tls", "volumes"),
-        ("volumeMounts[0].mountPath=/etc/collector", "volumeMounts"),
+        ("volumeMounts[0].mountPath=/etc/collector", "name"),
+        ("volumeMounts[0].name=collector", "mountPath"),
+        (
+            "volumeMounts[0].name=tls,volumeMounts[0].mountPath=/etc/collector",
+            "volumeMounts",
+        ),
+        (
+            "volumeMounts[0].name=a,volumeMounts[0].mountPath=/a,volumeMounts[0].readonly=true",
+            "readonly",
+        ),
         ("networkPolicy.egress=everybody", "egress"),
         ("api.enabled=true", "api.tlsSecretName"),
         ("api.tlsSecretName=idp-multicloud-ca", "tlsSecretName"),

@@ -105,6 +105,15 @@ fn day_2(cluster: &Cluster) {
         &run("Find who changed what", 1),
         &["admin\tcreate\t201", "admin\tdelete\t403\t"],
     );
+    let guard = "validatingadmissionpolicybindings/delete.mysqlinstanceclaims.platform.example.org";
+    cluster.kubectl(&[
+        "annotate",
+        &guard.replacen('/', " ", 1).replace("bindings ", "binding/"),
+        "seen=yes",
+    ]);
+    let changes = run("Find who changed what", 2);
+    told(&changes, &[&format!("admin\tpatch\t{guard}\t200")]);
+    assert!(!changes.contains("serviceaccount"), "{changes}");
     installation.clean();
 }
 

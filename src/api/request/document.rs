@@ -1,9 +1,9 @@
-//! What the document says of requests: a body's fields, and the path that names a claim.
+//! What the `OpenAPI` document says of a request's body.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::openapi::schema::Object;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
-use utoipa::{IntoParams, PartialSchema, ToSchema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::NAMES;
 use crate::placement::Size;
@@ -65,28 +65,6 @@ impl PartialSchema for Question {
 }
 
 impl ToSchema for Question {}
-
-/// The claim that a path names.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Path)]
-pub(in crate::api) struct Named {
-    /// Its namespace.
-    #[param(
-        min_length = 1,
-        max_length = 63,
-        pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-        example = "orders"
-    )]
-    pub(in crate::api) namespace: String,
-    /// Its name.
-    #[param(
-        min_length = 1,
-        max_length = 63,
-        example = "orders-db",
-        pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-    )]
-    pub(in crate::api) name: String,
-}
 
 /// The words of [`Size`].
 fn sizes() -> Object {

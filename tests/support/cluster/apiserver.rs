@@ -36,7 +36,7 @@ omitStages: [RequestReceived]
 rules:
 - level: Metadata
   verbs: [create, update, patch, delete]
-  resources: [{group: db.platform.example.org}, {group: platform.example.org}]
+  resources: [{group: db.platform.example.org}, {group: platform.example.org}, {group: admissionregistration.k8s.io}]
 - level: RequestResponse
   verbs: [get, list, watch]
   resources: [{group: '', resources: [secrets]}]
