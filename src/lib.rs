@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`cli`] | the command line, one file a subcommand |
 //! | [`server`] | listeners, limits, health, drain: the only place that wires rooms together |
-//! | [`controller`] | the status of catalog objects, certificates and the bundle to trust, the number of claims, whether the guard is in force: the only room that writes into a cluster with rights of its own |
+//! | [`controller`] | the status of catalog objects, certificates and the bundle to trust, the number of claims, whether what holds them is in force: the only room that writes into a cluster with rights of its own |
 //! | [`api`] | REST: HTTP in, JSON out, one file a resource; the OpenAPI document |
 //! | [`portal`] | the web page: its files, held in the binary |
 //! | [`store`] | where claims live: the cluster, or a file of our own |

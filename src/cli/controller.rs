@@ -1,4 +1,4 @@
-//! `controller`: writes the status of catalog objects, looks after the certificates, counts claims, and watches the guard.
+//! `controller`: writes the status of catalog objects, looks after the certificates, counts claims, and watches what holds claims.
 
 use std::io::Write as _;
 
@@ -26,8 +26,9 @@ The condition Accepted says whether an object is in force, its reason why:
 Run one of it. It needs to list and watch cells, cloudproviders,
 placementpolicies and tiers, and to patch their status; to list
 mysqlinstanceclaims, to count those without a placement; and to get the
-four admission policies of the guard and their bindings, by name, to
-tell in its log and metrics when one is not in force.
+guard's four admission policies, their bindings, and the webhook
+configurations idp-multicloud, by name, to tell in its log and metrics
+when one of these is not in force.
 
 With --certificates self-managed it keeps a certificate authority (CA)
 in the Secret idp-multicloud-ca, issues the certificate in the Secret

@@ -76,8 +76,8 @@ enum Command {
     ///
     /// Beside the options, the OTEL_* variables of OpenTelemetry switch traces on (manifests/traces.md).
     Serve(serve::Args),
-    /// Write into each catalog object's status whether it is in force, and why not; look after the certificates; count claims; watch the
-    /// guard
+    /// Write into each catalog object's status whether it is in force, and why not; look after the certificates; count claims; watch what
+    /// holds them
     ///
     /// The serving processes write nothing; this one process does, and decides nothing about the catalog.
     #[command(after_help = controller::EXAMPLES)]

@@ -1,6 +1,6 @@
 //! The controller: writes into the status of each catalog object whether it is in force, and why not; looks after the
 //! certificates that the serving processes serve with, if that is its task; counts the claims without a placement; and sees
-//! whether the guard is in force.
+//! whether what holds claims is in force.
 //!
 //! | file | holds |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | `written` | what was written, for as long as the cluster has not told of it |
 //! | `looks` | looks at the cluster now and then, of which nothing but metrics and the log tell |
 //! | `claims` | how many claims there are, and how many of them without a placement |
-//! | `guard` | whether the admission policies that hold claims without the webhooks are in force |
+//! | `in_force` | whether the guard and the webhooks, which hold claims, are in force as they are shipped |
 //! | `ops` | health and metrics |
 //!
 //! It decides nothing about the catalog: what is in force is what the serving processes take, which ask the same check. One
@@ -17,7 +17,7 @@
 
 mod certificates;
 mod claims;
-mod guard;
+mod in_force;
 mod looks;
 mod ops;
 mod status;
@@ -77,7 +77,7 @@ struct State {
 }
 
 /// Runs until `ended` resolves. What looks after the certificates, if anything does, what looks after the catalog, what counts
-/// claims and what watches the guard do not stop each other.
+/// claims and what watches what holds them do not stop each other.
 ///
 /// # Errors
 /// The listener cannot be served from.
@@ -113,7 +113,7 @@ pub async fn run(
         () = always("catalog", &state.metrics, || write(&client, &state)) => Ok(()),
         () = keeping => Ok(()),
         () = always("count of the claims", &state.metrics, || claims::count(&client, &state.metrics)) => Ok(()),
-        () = always("guard", &state.metrics, || guard::watch(&client, &state.metrics)) => Ok(()),
+        () = always("guard and the webhooks", &state.metrics, || in_force::watch(&client, &state.metrics)) => Ok(()),
         () = ended => {
             tracing::info!("ended");
             Ok(())

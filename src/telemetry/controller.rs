@@ -20,6 +20,11 @@ struct Policy {
     policy: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Webhook {
+    webhook: &'static str,
+}
+
 /// Everything that the controller counts.
 #[derive(Debug)]
 pub struct ControllerMetrics {
@@ -35,7 +40,8 @@ pub struct ControllerMetrics {
     claims: Family<Claims, Gauge>,
     claims_failed: Counter,
     guard: Family<Policy, Gauge>,
-    guard_failed: Counter,
+    webhooks: Family<Webhook, Gauge>,
+    in_force_failed: Counter,
     panics: Counter,
     ready: Gauge,
 }
@@ -55,7 +61,8 @@ impl Default for ControllerMetrics {
             claims: Family::default(),
             claims_failed: Counter::default(),
             guard: Family::default(),
-            guard_failed: Counter::default(),
+            webhooks: Family::default(),
+            in_force_failed: Counter::default(),
             panics: Counter::default(),
             ready: Gauge::default(),
         };
@@ -116,13 +123,19 @@ impl ControllerMetrics {
             self.guard.clone(),
         );
         registry.register(
-            "controller_guard_failures",
-            "Looks at the guard that came to no end, each time",
-            self.guard_failed.clone(),
+            "webhook_in_force",
+            "1 while that webhook is called for every claim that it is for, and a claim is refused where nobody answers; none while \
+             that cannot be looked at",
+            self.webhooks.clone(),
+        );
+        registry.register(
+            "controller_in_force_failures",
+            "Looks at the guard and the webhooks that came to no end, each time",
+            self.in_force_failed.clone(),
         );
         registry.register(
             "panics",
-            "Panics, while looking after the catalog, the certificates, the number of claims or the guard; each is a bug",
+            "Panics, while looking after the catalog, the certificates, the number of claims or what holds them; each is a bug",
             self.panics.clone(),
         );
         registry.register("ready", READY, self.ready.clone());
@@ -199,13 +212,19 @@ impl ControllerMetrics {
     }
 
     /// Says whether a policy of the guard is in force.
-    pub fn guard(&self, policy: &'static str, in_force: bool) {
+    pub fn policy_is_in_force(&self, policy: &'static str, in_force: bool) {
         self.guard.get_or_create(&Policy { policy }).set(in_force.into());
     }
 
-    /// Counts a look at the guard that came to no end; whether it is in force is not known then.
-    pub fn guard_failed(&self) {
+    /// Says whether a webhook is in force.
+    pub fn webhook_is_in_force(&self, webhook: &'static str, in_force: bool) {
+        self.webhooks.get_or_create(&Webhook { webhook }).set(in_force.into());
+    }
+
+    /// Counts a look at the guard and the webhooks that came to no end; whether they are in force is not known then.
+    pub fn in_force_failed(&self) {
         self.guard.clear();
-        self.guard_failed.inc();
+        self.webhooks.clear();
+        self.in_force_failed.inc();
     }
 }

@@ -14,7 +14,7 @@ use crate::installation::{CATALOG, Cluster, Installation, MUTATING, NAME, Road, 
 use crate::pods::install_their_kinds;
 use crate::roads::{FEW, under_creates};
 use crate::support::cluster::apiserver::User;
-use crate::support::cluster::manual::Recipe;
+use crate::support::cluster::manual::{Recipe, Shell};
 use crate::support::cluster::pki::Authority;
 use crate::support::cluster::pod::Pod;
 use crate::support::server::{binary, eventually};
@@ -405,42 +405,32 @@ fn certs(dir: &std::path::Path) -> String {
 }
 
 fn brought(cluster: &Cluster) {
-    let dir = tempfile::tempdir().unwrap();
-    certs(dir.path());
-    let create = |dir: &std::path::Path| {
-        let from = |name: &str| format!("--from-file={}", dir.join(name).display());
-        let files = [from("tls.crt"), from("tls.key"), from("ca.crt")];
-        let mut args = vec![
-            "create",
-            "secret",
-            "generic",
-            "my-own",
-            "--namespace",
-            NAME,
-            "--type=kubernetes.io/tls",
-        ];
-        args.extend(files.iter().map(String::as_str));
-        cluster.kubectl(&args);
+    let mut installation = cluster.install(Road::Helm4, &[FEW, &["--set=operatorGroup=dba"]].concat());
+    let shell = Shell {
+        folder: cluster.api.folder("brought"),
+        ..cluster.shell(User::Admin)
     };
-    cluster.kubectl(&["create", "namespace", NAME]);
-    create(dir.path());
-    let own = [
-        FEW,
-        &["--set=certificates.source=secret,certificates.secretName=my-own"],
-    ]
-    .concat();
-    let mut installation = cluster.install(Road::Helm4, &own);
+    std::os::unix::fs::symlink(file("manifests"), shell.folder.join("manifests")).unwrap();
+    shell
+        .run(&Recipe::of("certs/README.md", "Bring your own").blocks[0])
+        .ok();
+    let pki = shell.folder.join("pki");
+    let server = cluster.deployment("admission").to_string();
+    assert!(
+        server.contains("--operator-group=dba"),
+        "what was set before is gone: {server}"
+    );
     installation.run();
-    let authority = fs::read_to_string(dir.path().join("ca.crt")).unwrap();
+    let authority = fs::read_to_string(pki.join("ca.crt")).unwrap();
     assert!(bundles(cluster).iter().all(|bundle| *bundle == authority));
     assert_eq!(cluster.secret(CA), None);
     // Renewed by the same authority: taken up without a word.
     for name in ["tls.crt", "tls.key"] {
-        fs::remove_file(dir.path().join(name)).unwrap();
+        fs::remove_file(pki.join(name)).unwrap();
     }
-    certs(dir.path());
+    certs(&pki);
     under_creates(cluster, || {
-        let key = |name: &str| STANDARD.encode(fs::read(dir.path().join(name)).unwrap());
+        let key = |name: &str| STANDARD.encode(fs::read(pki.join(name)).unwrap());
         let change = json!({"data": {"tls.crt": key("tls.crt"), "tls.key": key("tls.key")}});
         cluster.call("PATCH", &secret_path("my-own"), Some(&change)).ok();
         eventually("it is taken up", || {

@@ -18,7 +18,10 @@ pub const CASES: &[Case] = &[
     ("by_kubectl", |cluster| road(cluster, Road::Kubectl)),
     ("applied_twice_the_second_changes_nothing", twice),
     ("every_switch_turned_off_leaves_the_guard", switched_off),
-    ("a_guard_that_is_not_in_force_is_told_and_installed_again", unguarded),
+    (
+        "what_holds_claims_and_is_not_in_force_is_told_and_installed_again",
+        unheld,
+    ),
 ];
 
 /// Two servers that end quickly.
@@ -177,51 +180,81 @@ fn assert_others_go_on(cluster: &Cluster) {
     cluster.call("PATCH", cells, Some(&label)).ok();
 }
 
-fn unguarded(cluster: &Cluster) {
+fn unheld(cluster: &Cluster) {
     let mut installation = cluster.install(Road::Helm4, FEW);
-    installation.run_controller();
+    installation.run();
     let controller = &installation.controller.as_ref().unwrap().server;
-    let told = |wanted: [u8; 4]| {
-        let metrics = [
-            "create.mysqlinstanceclaims.",
-            "definitions.",
-            "delete.mysqlinstanceclaims.",
-            "update.mysqlinstanceclaims.",
-        ];
-        let wanted = metrics.iter().zip(wanted).map(|(policy, wanted)| {
-            format!("\nidp_guard_in_force{{policy=\"{policy}platform.example.org\"}} {wanted}\n")
+    let told = |metric: &str, label: &str, wanted: [(&str, u8); 3]| {
+        let wanted = wanted.map(|(name, wanted)| {
+            let name = format!("{name}.mysqlinstanceclaims.platform.example.org");
+            format!("\nidp_{metric}_in_force{{{label}=\"{name}\"}} {wanted}\n")
         });
-        let wanted: Vec<String> = wanted.collect();
         eventually(&wanted.concat(), || {
             let metrics = controller.metrics();
             wanted.iter().all(|line| metrics.contains(line))
         });
     };
-    told([1, 1, 1, 1]);
-    let [policies, bindings] = ["policies", "policybindings"]
-        .map(|kind| format!("/apis/admissionregistration.k8s.io/v1/validatingadmission{kind}"));
-    let of = |kinds: &str, name: &str| format!("{kinds}/{name}.mysqlinstanceclaims.platform.example.org");
-    cluster.call("DELETE", &of(&bindings, "create"), None).ok();
-    cluster.call("DELETE", &of(&policies, "delete"), None).ok();
+    let guard = |wanted| {
+        let policies = ["create", "delete", "update"];
+        told("guard", "policy", policies.map(|name| (name, wanted)));
+    };
+    let webhooks = |rest| {
+        let webhooks = [("create", 1), ("update", rest), ("validate", rest)];
+        told("webhook", "webhook", webhooks);
+    };
+    guard(1);
+    webhooks(1);
+    let mend = |title: &str, names: &str| {
+        let mend = &Recipe::of("manifests/runbooks.md", title).blocks[0];
+        cluster.shell(User::Admin).run(&mend.replace("NAME", names)).ok();
+    };
+
+    let of = |kind: &str, name: &str| {
+        format!(
+            "/apis/admissionregistration.k8s.io/v1/validatingadmission{kind}/{name}.mysqlinstanceclaims.platform.example.org"
+        )
+    };
+    cluster.call("DELETE", &of("policybindings", "create"), None).ok();
+    cluster.call("DELETE", &of("policies", "delete"), None).ok();
     let warns = json!({"spec": {"validationActions": ["Warn"]}});
-    cluster.call("PATCH", &of(&bindings, "update"), Some(&warns)).ok();
-    told([0, 1, 0, 0]);
+    cluster
+        .call("PATCH", &of("policybindings", "update"), Some(&warns))
+        .ok();
+    guard(0);
     let problems = [
         "ERROR",
-        "the guard is not in force",
+        "what holds claims is not in force",
         "create.mysqlinstanceclaims.platform.example.org: its binding is not there; ",
         "delete.mysqlinstanceclaims.platform.example.org: the policy is not there; ",
         "update.mysqlinstanceclaims.platform.example.org: its binding denies nothing",
     ];
     eventually("the log says what is wrong", || !controller.log(&problems).is_empty());
     let names = ["create", "delete", "update"].map(|name| format!("{name}.mysqlinstanceclaims.platform.example.org"));
-    let mend = &Recipe::of("manifests/runbooks.md", "IdpGuardNotInForce").blocks[0];
-    cluster
-        .shell(User::Admin)
-        .run(&mend.replace("NAME", &names.join(" ")))
-        .ok();
-    told([1, 1, 1, 1]);
-    controller.await_log(&["INFO", "the guard is in force again"], 1);
+    mend("IdpGuardNotInForce", &names.join(" "));
+    guard(1);
+    controller.await_log(&["INFO", "what holds claims is in force again"], 1);
+
+    for (kind, patch) in [
+        (
+            "mutatingwebhookconfiguration",
+            r#"[{"op": "replace", "path": "/webhooks/1/failurePolicy", "value": "Ignore"}]"#,
+        ),
+        (
+            "validatingwebhookconfiguration",
+            r#"[{"op": "add", "path": "/webhooks/0/namespaceSelector", "value": {"matchLabels": {"a": "b"}}}]"#,
+        ),
+    ] {
+        cluster.kubectl(&["patch", kind, "idp-multicloud", "--type=json", "--patch", patch]);
+    }
+    webhooks(0);
+    let problems = [
+        "update.mysqlinstanceclaims.platform.example.org: the webhook lets pass what nobody answers; ",
+        "validate.mysqlinstanceclaims.platform.example.org: the webhook leaves something out",
+    ];
+    eventually("the log says what is wrong", || !controller.log(&problems).is_empty());
+    mend("IdpWebhookNotInForce", "");
+    webhooks(1);
+    cluster.await_placing();
     installation.clean();
 }
 

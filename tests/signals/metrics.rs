@@ -36,7 +36,8 @@ pub fn controller() -> String {
     metrics.certificate("ca", Some(0));
     metrics.certificate_issued("leaf");
     metrics.claims(0, 0);
-    metrics.guard("definitions.platform.example.org", true);
+    metrics.policy_is_in_force("definitions.platform.example.org", true);
+    metrics.webhook_is_in_force("validate.mysqlinstanceclaims.platform.example.org", true);
     metrics.encode(0.0, true)
 }
 

@@ -35,7 +35,7 @@ kind: Policy
 omitStages: [RequestReceived]
 rules:
 - level: Metadata
-  verbs: [create, update, patch, delete]
+  verbs: [create, update, patch, delete, deletecollection]
   resources: [{group: db.platform.example.org}, {group: platform.example.org}, {group: admissionregistration.k8s.io}]
 - level: RequestResponse
   verbs: [get, list, watch]

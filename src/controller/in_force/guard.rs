@@ -1,24 +1,9 @@
-//! Whether the guard is in force: the admission policies that hold claims and definitions also where no server is asked. Nobody
-//! would see that one is gone before something is lost that it would have kept.
-//!
-//! A look is of all of them or of none: one that cannot be read fails it, and `idp_controller_guard_failures_total` tells.
-
-use std::fmt::Debug;
-use std::time::Duration;
+//! The guard: the admission policies that hold claims and definitions also where no server is asked.
 
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
-use kube::{Api, Client, Resource};
-use serde::de::DeserializeOwned;
+use kube::Client;
 
-use super::looks::Looks;
-use super::said;
-use crate::telemetry::ControllerMetrics;
-
-const LOOKS: Looks = Looks {
-    at: "guard",
-    every: Duration::from_secs(10),
-    patience: Duration::from_secs(30),
-};
+use super::{Judged, found};
 
 /// The policies; what binds one has its name.
 const POLICIES: [&str; 4] = [
@@ -28,39 +13,7 @@ const POLICIES: [&str; 4] = [
     "update.mysqlinstanceclaims.platform.example.org",
 ];
 
-/// A policy, and why it is not in force, if that is so.
-type Seen = (&'static str, Option<&'static str>);
-
-/// Looks for ever, and tells the metrics; the log when something changes.
-pub(super) async fn watch(client: &Client, metrics: &ControllerMetrics) {
-    let mut before = Vec::new();
-    let tell = |seen: Option<Vec<Seen>>| {
-        let Some(seen) = seen else {
-            return metrics.guard_failed();
-        };
-        for (policy, problem) in &seen {
-            metrics.guard(policy, problem.is_none());
-        }
-        let problems = seen.iter();
-        let problems = problems.filter_map(|(policy, problem)| problem.map(|problem| format!("{policy}: {problem}")));
-        let problems: Vec<String> = problems.collect();
-        if problems == before {
-            return;
-        }
-        if problems.is_empty() {
-            tracing::info!("the guard is in force again");
-        } else {
-            tracing::error!(
-                problems = problems.join("; "),
-                "the guard is not in force: delete what is left of these policies, and install the same version again"
-            );
-        }
-        before = problems;
-    };
-    LOOKS.each(|| seen(client), tell).await;
-}
-
-async fn seen(client: &Client) -> Result<Vec<Seen>, String> {
+pub(super) async fn seen(client: &Client) -> Result<Vec<Judged>, String> {
     let mut seen = Vec::new();
     for name in POLICIES {
         let policy = found::<ValidatingAdmissionPolicy>(client, name).await?;
@@ -68,14 +21,6 @@ async fn seen(client: &Client) -> Result<Vec<Seen>, String> {
         seen.push((name, judged(name, policy.as_ref(), binding.as_ref())));
     }
     Ok(seen)
-}
-
-async fn found<K>(client: &Client, name: &str) -> Result<Option<K>, String>
-where
-    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
-{
-    let found = Api::<K>::all(client.clone()).get_opt(name).await;
-    found.map_err(|error| format!("{} {name}: {}", K::kind(&()), said(&error)))
 }
 
 /// Why the policy is not in force, if that is so. Its rules are not read: their texts follow the values of the chart.
