@@ -1,6 +1,6 @@
 //! One CREATE review in process, bytes in to response bytes out: against the time `serde_json` takes to parse the same
-//! bytes into a `Value`, and with policies against without. Each pair is timed in turns; what counts is the median of the
-//! turns' ratios.
+//! bytes into a `Value`, with policies against without, and with all of its spans once more, while traces are off, against
+//! without them. Each pair is timed in turns; what counts is the median of the turns' ratios.
 
 #![allow(
     clippy::expect_used,
@@ -11,8 +11,11 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use axum::http::HeaderMap;
 use idp_multicloud::admission::{self, Settings, Webhook, envelope};
 use idp_multicloud::catalog::{Object, builtin, check, live::Held};
+use idp_multicloud::telemetry::traces::{self, SPANS};
+use idp_multicloud::telemetry::{self, LogFormat};
 use serde_json::json;
 
 const REVIEW: &[u8] = include_bytes!("../tests/reviews/create.json");
@@ -39,6 +42,19 @@ fn main() {
     compare("admission", ours, "with 20 policies", || admit(&with));
     let others = catalog(20, "staging");
     compare("admission", ours, "with 20 policies on other claims", || admit(&others));
+
+    // As `serve` has it, from here on.
+    let filter = telemetry::filter("info").expect("a filter");
+    telemetry::init(LogFormat::Json, filter, None).expect("the only subscriber");
+    let headers = HeaderMap::new();
+    let spanned = || {
+        let _request = traces::served("POST", Some("/mutate"), &headers).entered();
+        for name in ["parse", "decide", "patch"] {
+            tracing::info_span!(target: SPANS, "span", name).in_scope(|| black_box(()));
+        }
+        admit(&without)
+    };
+    compare("admission", ours, "with four spans more, traces off", spanned);
 }
 
 fn admit(catalog: &Held) -> Vec<u8> {
