@@ -113,7 +113,7 @@ fn day_2(cluster: &Cluster) {
     ]);
     let changes = run("Find who changed what", 2);
     told(&changes, &[&format!("admin\tpatch\t{guard}\t200")]);
-    assert!(!changes.contains("serviceaccount"), "{changes}");
+    assert!(!changes.contains("idp-multicloud-controller"), "{changes}");
     let nothing = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings?labelSelector=of=nothing";
     cluster.call("DELETE", nothing, None).ok();
     let all = "admin\tdeletecollection\tvalidatingadmissionpolicybindings/*\t200";
