@@ -277,12 +277,17 @@ fn why(kind: &str, error: &watcher::Error) -> Option<String> {
     }
 }
 
-/// What the cluster said of a kind, and what to do.
-fn told(kind: &str, error: &kube::Error) -> String {
-    let said = match error {
+/// What the cluster said, or why it said nothing.
+pub(crate) fn said(error: &kube::Error) -> String {
+    match error {
         kube::Error::Api(status) => status.message.clone(),
         error => because(error),
-    };
+    }
+}
+
+/// What the cluster said of a kind, and what to do.
+fn told(kind: &str, error: &kube::Error) -> String {
+    let said = said(error);
     let remedy = match error {
         kube::Error::Api(status) => match status.code {
             401 => "log in to the cluster again",

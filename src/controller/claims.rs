@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::looks::Looks;
-use super::said;
 use crate::because::because;
+use crate::catalog::cluster::said;
 use crate::claim::schema::MySQLInstanceClaim;
 use crate::telemetry::ControllerMetrics;
 

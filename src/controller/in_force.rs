@@ -11,7 +11,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use super::looks::Looks;
-use super::said;
+use crate::catalog::cluster::said;
 use crate::telemetry::ControllerMetrics;
 
 const LOOKS: Looks = Looks {
@@ -66,6 +66,16 @@ async fn seen(client: &Client) -> Result<Seen, String> {
         policies: guard::seen(client).await?,
         webhooks: webhooks::seen(client).await?,
     })
+}
+
+/// The first of these that is so.
+fn first<const N: usize>(found: [(bool, &'static str); N]) -> Option<&'static str> {
+    found.into_iter().find_map(|(is_so, problem)| is_so.then_some(problem))
+}
+
+/// Whether a failure policy refuses what could not be judged. What is not said is Fail.
+fn fails_closed(policy: Option<&str>) -> bool {
+    policy.is_none_or(|policy| policy == "Fail")
 }
 
 async fn found<K>(client: &Client, name: &str) -> Result<Option<K>, String>

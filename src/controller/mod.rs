@@ -37,7 +37,6 @@ use kube::Client;
 use kube::api::{Patch, PatchParams};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::because::because;
 use crate::catalog::cluster::{self, News};
 use crate::catalog::followed::Followed;
 use crate::catalog::{Isolated, KINDS, Object, isolate};
@@ -59,14 +58,6 @@ const ANEW: Duration = Duration::from_secs(5);
 /// How long to wait before what could not be written is tried again: a second, then twice as long each time, up to 32 s.
 fn pause(failures: u32) -> Duration {
     Duration::from_secs(1 << failures.min(5))
-}
-
-/// What the cluster said, or why it said nothing.
-fn said(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        error => because(error),
-    }
 }
 
 /// What the controller and its listener share.

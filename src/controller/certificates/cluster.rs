@@ -11,8 +11,9 @@ use kube::core::GroupVersionKind;
 use serde_json::{Value, json};
 
 use super::Keeper;
+use crate::catalog::cluster::said;
 use crate::certs::keep::{BUNDLE, CERT, Held, KEY};
-use crate::controller::{FIELD_MANAGER, said};
+use crate::controller::FIELD_MANAGER;
 
 /// A webhook configuration.
 pub(super) struct Place {

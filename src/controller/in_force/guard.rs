@@ -3,7 +3,7 @@
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use kube::Client;
 
-use super::{Judged, found};
+use super::{Judged, fails_closed, first, found};
 
 /// The policies; what binds one has its name.
 const POLICIES: [&str; 4] = [
@@ -41,9 +41,8 @@ fn judged(
         .as_ref()
         .and_then(|params| params.parameter_not_found_action.as_deref());
     let conditions = policy.match_conditions.as_ref();
-    // What is not said is Fail.
-    let fails_closed = policy.failure_policy.as_deref().is_none_or(|policy| policy == "Fail");
-    let found = [
+    let fails_closed = fails_closed(policy.failure_policy.as_deref());
+    first([
         (binding.policy_name != name, "its binding is of another policy"),
         (!denies, "its binding denies nothing"),
         (binding.match_resources.is_some(), "its binding leaves something out"),
@@ -56,8 +55,7 @@ fn judged(
             "the policy leaves something out",
         ),
         (!fails_closed, "the policy lets pass what it cannot judge"),
-    ];
-    found.into_iter().find_map(|(is_so, problem)| is_so.then_some(problem))
+    ])
 }
 
 #[cfg(test)]

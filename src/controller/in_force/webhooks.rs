@@ -4,7 +4,7 @@ use k8s_openapi::api::admissionregistration::v1::{MutatingWebhookConfiguration, 
 use kube::Client;
 use serde_json::{Map, Value};
 
-use super::{Judged, found};
+use super::{Judged, fails_closed, first, found};
 use crate::claim::GROUP;
 
 /// The name of both configurations.
@@ -77,17 +77,15 @@ fn judged(wanted: &Webhook, webhooks: &Value) -> Option<&'static str> {
     let mut conditions = list(webhook.get("matchConditions"));
     let depends =
         conditions.any(|condition| text(condition, "name").is_none_or(|name| !wanted.conditions.contains(&name)));
-    // What is not said is Fail.
-    let fails_closed = text(webhook, "failurePolicy").is_none_or(|policy| policy == "Fail");
-    let found = [
+    let fails_closed = fails_closed(text(webhook, "failurePolicy"));
+    first([
         (!is_called, "the webhook is not called for it"),
         (
             selects("namespaceSelector") || selects("objectSelector") || depends,
             "the webhook leaves something out",
         ),
         (!fails_closed, "the webhook lets pass what nobody answers"),
-    ];
-    found.into_iter().find_map(|(is_so, problem)| is_so.then_some(problem))
+    ])
 }
 
 fn list(value: Option<&Value>) -> impl Iterator<Item = &Value> {
